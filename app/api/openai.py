@@ -1,0 +1,73 @@
+"""OpenAI's surface: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models. `model` names an endpoint or a route."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.api import answering, body
+from app.api.weir import snapshot
+from app.config import Endpoint, Snapshot, TrafficRoute
+from app.errors import BadRequest, InvalidPayload, NotFound, Problem
+from app.schemas import CHAT, COMPLETIONS, EMBEDDINGS
+
+blueprint = Blueprint("openai", __name__, url_prefix="/v1")
+
+_STARTED = int(time.time())
+
+_KINDS = {CHAT: "a chat", COMPLETIONS: "a completions", EMBEDDINGS: "an embeddings"}
+
+
+@blueprint.post("/chat/completions", defaults={"endpoint_type": CHAT})
+@blueprint.post("/completions", defaults={"endpoint_type": COMPLETIONS})
+@blueprint.post("/embeddings", defaults={"endpoint_type": EMBEDDINGS})
+def invoke(endpoint_type: str) -> Response:
+    """Send a payload to the endpoint or route that its `model` names."""
+    invocation = answering.begin(None)
+    now = snapshot()
+    raw = body.read(now.max_body)
+    payload = body.parse(raw)
+    target = _target(now, payload)
+    invocation.name = target.name
+    if target.type != endpoint_type:
+        raise BadRequest(f"Endpoint '{target.name}' is not {_KINDS[endpoint_type]} endpoint.", param="model")
+    return answering.answer(target, payload, raw, lambda endpoint: _as_it_is)
+
+
+@blueprint.get("/models")
+def list_models() -> dict[str, Any]:
+    """Endpoints and routes, as OpenAI lists models."""
+    now = snapshot()
+    return {"object": "list", "data": [_model(target) for target in (*now.endpoints.values(), *now.routes.values())]}
+
+
+@blueprint.get("/models/<path:name>")
+def get_model(name: str) -> dict[str, Any]:
+    """One endpoint or route, as OpenAI describes a model."""
+    return _model(_find(snapshot(), name))
+
+
+def _target(now: Snapshot, payload: dict[str, Any]) -> Endpoint | TrafficRoute:
+    name = payload.get("model")
+    if not isinstance(name, str):
+        words = "Input should be a string" if "model" in payload else "Field required"
+        raise InvalidPayload([Problem(("model",), words, "missing")])
+    return _find(now, name)
+
+
+def _find(now: Snapshot, name: str) -> Endpoint | TrafficRoute:
+    target = now.endpoints.get(name) or now.routes.get(name)
+    if target is None:
+        raise NotFound(f"The model '{name[:200]}' does not exist", code="model_not_found", param="model")
+    return target
+
+
+def _model(target: Endpoint | TrafficRoute) -> dict[str, Any]:
+    owner = target.provider.name if isinstance(target, Endpoint) else "weir"
+    return {"id": target.name, "object": "model", "created": _STARTED, "owned_by": owner}
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data

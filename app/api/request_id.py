@@ -1,0 +1,30 @@
+"""A request id in every answer: the client's, if it is sane, else one of ours."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from flask import Flask, Response, g, request
+
+HEADER = "X-Request-ID"
+
+_SANE = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+
+
+def request_id() -> str:
+    """The current request's id."""
+    if "request_id" not in g:
+        said = request.headers.get(HEADER, "")
+        g.request_id = said if _SANE.fullmatch(said) else uuid.uuid4().hex
+    found: str = g.request_id
+    return found
+
+
+def register(app: Flask) -> None:
+    """Have every answer of an application carry its request's id."""
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        response.headers[HEADER] = request_id()
+        return response

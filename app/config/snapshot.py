@@ -1,0 +1,88 @@
+"""The configuration as values: what a request reads, once, and nothing can change."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.call import Timeouts
+from app.dialects import Translator
+from app.providers import Provider, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `calls` invocations in each window of `multiples` times `granularity`, for all callers together."""
+
+    calls: int
+    renewal_period: str
+    """As the file says it: `minute`, `5 minutes`."""
+    multiples: int
+    granularity: str
+    """second, minute, hour, day, month or year."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An entry of endpoints.yaml: a provider, a model, and how to call it."""
+
+    name: str
+    type: str
+    provider: Provider
+    model: str | None
+    settings: Settings = field(repr=False)
+    translator: Translator
+    url: str
+    timeouts: Timeouts = Timeouts()
+    limit: Limit | None = None
+
+    @property
+    def asks_usage(self) -> bool:
+        """Whether its streams are asked to report usage."""
+        return self.provider.asks_usage and self.settings.get("stream_usage", True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficRoute:
+    """A name that stands for several endpoints of one type, each with its share of the traffic in percent."""
+
+    name: str
+    type: str
+    destinations: tuple[tuple[Endpoint, int], ...]
+
+    def pick(self) -> Endpoint:
+        """One destination, at random by its share."""
+        endpoints, weights = zip(*self.destinations, strict=True)
+        picked: Endpoint = random.choices(endpoints, weights)[0]
+        return picked
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How the gateway reaches providers: proxies and the authorities it trusts."""
+
+    http_proxy: str | None = field(default=None, repr=False)  # may hold a password
+    https_proxy: str | None = field(default=None, repr=False)
+    no_proxy: str | None = None
+    ca_bundle: str | None = None
+    """Path of a PEM file; None: the bundle that comes with requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of endpoints.yaml at one moment."""
+
+    endpoints: Mapping[str, Endpoint]
+    routes: Mapping[str, TrafficRoute]
+    keep_alive: float = 15.0
+    """Seconds of silence on a stream after which a comment is sent."""
+    max_body: int = 32 * 1024 * 1024
+    """Bytes of a request's body, as sent and as unpacked."""
+    limits_storage: str | None = None
+    """URL of the store that counts limits; None: one that the workers of this machine share."""
+    network: Network = Network()
+    files: tuple[Path, ...] = ()
+    """The configuration file and every file that a secret came from."""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,145 @@
+"""MLflow's `limit`: one count per endpoint, over all workers, URLs and routes.
+
+The `limits` library counts; where nothing else is configured it does so in a SQLite file that the workers of this machine share.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from limits import RateLimitItem, parse
+from limits.errors import ConfigurationError
+from limits.storage import Storage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from app.config import Endpoint, Limit
+from app.errors import ConfigError, LimitExceeded
+from app.telemetry import metrics
+
+log = logging.getLogger("weir.limits")
+
+
+class Limiter:
+    """Counts invocations. A store that fails lets them through, says so and counts it: it is not the caller's problem."""
+
+    def __init__(self, storage: str) -> None:
+        """`storage` is a URL: `weir-sqlite:///path`, `redis://host:port/0`. Raises ConfigError for one that cannot be used."""
+        try:
+            self._window = FixedWindowRateLimiter(storage_from_string(storage))
+        except ConfigurationError as error:
+            raise ConfigError([f"limits_storage: {error}; for Redis: pip install 'weir[redis]'"]) from error
+
+    def hit(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Count one invocation; the X-RateLimit headers to answer with. Raises LimitExceeded."""
+        if endpoint.limit is None:
+            return {}
+        item = _item(endpoint.limit)
+        try:
+            allowed = self._window.hit(item, endpoint.name)
+            reset, remaining = self._window.get_window_stats(item, endpoint.name)
+        except Exception:  # whatever the store's client raises
+            log.exception("the limits' store failed; endpoint '%s' was not counted", endpoint.name)
+            metrics.LIMITS_ERRORS.inc()
+            return {}
+        headers = _headers(endpoint.limit, remaining, reset)
+        if not allowed:
+            raise LimitExceeded(_words(endpoint), headers={**headers, "Retry-After": headers["X-RateLimit-Reset"]})
+        return headers
+
+
+def _item(limit: Limit) -> RateLimitItem:
+    item = parse(f"1 per {limit.multiples} {limit.granularity}")
+    return type(item)(limit.calls, limit.multiples)  # `parse` takes no 0 calls
+
+
+def _headers(limit: Limit, remaining: int, reset: float) -> dict[str, str]:
+    """Reset is in seconds from now: a client's clock may differ from ours."""
+    seconds = max(1, round(reset - time.time() + 0.5))
+    return {
+        "X-RateLimit-Limit": str(limit.calls),
+        "X-RateLimit-Remaining": str(max(0, remaining)),
+        "X-RateLimit-Reset": str(seconds),
+    }
+
+
+def _words(endpoint: Endpoint) -> str:
+    limit = endpoint.limit
+    assert limit is not None
+    return f"Rate limit exceeded: {limit.calls} per {limit.multiples} {limit.granularity} for endpoint '{endpoint.name}'"
+
+
+class SharedFile(Storage):
+    """A `limits` storage in a SQLite file: each count is one statement, so a worker that is killed leaves no half of one."""
+
+    STORAGE_SCHEME = ["weir-sqlite"]  # noqa: RUF012
+
+    def __init__(self, uri: str, wrap_exceptions: bool = False, **options: Any) -> None:
+        super().__init__(uri, wrap_exceptions, **options)
+        self._path = Path(uri.removeprefix("weir-sqlite://"))
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._pid = 0
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return sqlite3.Error
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Add to a key's count, which begins anew when its window is over; the count after it."""
+        now = time.time()
+        rows = self._run(
+            """INSERT INTO counts VALUES (:key, :amount, :now + :expiry)
+               ON CONFLICT (key) DO UPDATE SET
+                   count = CASE WHEN expires <= :now THEN :amount ELSE count + :amount END,
+                   expires = CASE WHEN expires <= :now THEN :now + :expiry ELSE expires END
+               RETURNING count""",
+            {"key": key, "amount": amount, "now": now, "expiry": expiry},
+        )
+        return int(rows[0][0])
+
+    def get(self, key: str) -> int:
+        """A key's count; 0 once its window is over."""
+        rows = self._run("SELECT count FROM counts WHERE key = ? AND expires > ?", (key, time.time()))
+        return int(rows[0][0]) if rows else 0
+
+    def get_expiry(self, key: str) -> float:
+        """When a key's window ends, in seconds since the epoch."""
+        rows = self._run("SELECT expires FROM counts WHERE key = ?", (key,))
+        return float(rows[0][0]) if rows else time.time()
+
+    def check(self) -> bool:
+        """Whether the store can be used."""
+        try:
+            self._run("SELECT 1")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def reset(self) -> int | None:
+        """Forget every count."""
+        self._run("DELETE FROM counts")
+        return None
+
+    def clear(self, key: str) -> None:
+        """Forget a key's count."""
+        self._run("DELETE FROM counts WHERE key = ?", (key,))
+
+    def _run(self, statement: str, values: Any = ()) -> list[Any]:
+        with self._lock:
+            if self._db is None or self._pid != os.getpid():  # a connection must not cross a fork
+                self._db, self._pid = self._open(), os.getpid()
+            return self._db.execute(statement, values).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
+        # WAL survives a killed process without waiting for the disk; it need not survive the machine.
+        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;")
+        db.execute("CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, expires REAL) WITHOUT ROWID")
+        return db

@@ -1,0 +1,91 @@
+"""What the built-in model says. It says what it is, and shows that it read the prompt."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.local import tokens
+from app.local.messages import Conversation, Said
+from app.local.variety import pick
+
+WORD = re.compile(r"\w+")
+QUOTED = 40
+"""Tokens of the prompt that an answer repeats."""
+READ = 4_000
+"""Characters of the prompt that an answer looks at: it does not take longer to answer a book."""
+
+OPENINGS = (
+    "This is Weir's built-in model, which needs no key and no network.",
+    "This is Weir's built-in model: no key, no account, no network.",
+    "You have reached Weir's built-in model, which runs inside the gateway.",
+    "Weir's built-in model here, a stand-in for a real one.",
+)
+CLOSINGS = (
+    "For an answer with thought in it, name another provider in endpoints.yaml.",
+    "Name another provider in endpoints.yaml and the same request goes to a real model.",
+    "I do not think: I show that the gateway works, and that your request arrived whole.",
+    "A real model would now say something clever; I only promise to say the same thing every time.",
+)
+CONTINUATIONS = (
+    "something that Weir's built-in model can continue but not know",
+    "a line that only a real model could finish well; this is Weir's built-in model",
+    "left to the reader by Weir's built-in model, which needs no key and no network",
+)
+ENDINGS = (
+    "Name another provider in endpoints.yaml and a real model will take it from there.",
+    "The rest is for a real model to write.",
+    "It says the same every time, which is what tests like.",
+)
+
+
+def reply(chat: Conversation, *variety: Any) -> str:
+    """The answer to the last message of a chat; `variety` decides between wordings."""
+    sentences = [pick(OPENINGS, "opening", *variety), _what_was_said(chat), _what_it_is(chat.last)]
+    if len(chat.said) > 1:
+        sentences.append(f"It was message {len(chat.said)} of our conversation.")
+    return " ".join([*filter(None, sentences), pick(CLOSINGS, "closing", *variety)])
+
+
+def continuation(prompt: str, suffix: str, *variety: Any) -> str:
+    """How a prompt goes on, with the space that it needs before and after."""
+    seen = WORD.findall(prompt[-READ:])
+    read = f"which read {_counted(len(seen), 'word')}" + (f" up to '{clipped(seen[-1], 1)}'" if seen else "")
+    text = f"{pick(CONTINUATIONS, 'continuation', *variety)}, {read}. {pick(ENDINGS, 'ending', *variety)}"
+    if suffix:
+        text += f" It leads to: {quoted(suffix)}."
+    before = "" if not prompt or prompt[-1].isspace() else " "
+    after = " " if suffix and not suffix[0].isspace() else ""
+    return before + text + after
+
+
+def clipped(text: str, most: int = QUOTED) -> str:
+    """The first tokens of a text; an ellipsis says that there was more."""
+    seen = tokens.split(text[: 40 * (most + 1)])
+    return "".join(seen[:most]) + ("..." if len(seen) > most else "")
+
+
+def quoted(text: str) -> str:
+    """A text on one line, clipped, in quotation marks."""
+    return f'"{" ".join(clipped(text).split())}"'
+
+
+def _what_was_said(chat: Conversation) -> str:
+    last = chat.last
+    if not last.text:
+        return "Your last message has no text."
+    if last.role in ("tool", "function"):
+        return f"The result of {chat.tool_of(last)} is: {quoted(last.text)}."
+    return f"You said: {quoted(last.text)}."
+
+
+def _what_it_is(last: Said) -> str:
+    seen = WORD.findall(last.text[:READ])
+    if not seen:
+        return ""
+    longest = max(seen, key=len)
+    return f"That is {_counted(len(seen), 'word')}, the longest '{clipped(longest, 1)}'."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,48 @@
+"""A provider: an address, a credential and a translator per endpoint type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import RAISE, Schema, fields
+
+from app.call import Call
+from app.dialects import Translator
+
+Settings = Mapping[str, Any]
+"""What `model.config` said, checked, defaults filled in, secrets resolved, frozen."""
+
+
+class Secret(fields.String):
+    """A setting that is a secret: a literal, `$NAME` of an environment variable, or the path of a file that holds it.
+
+    The field only marks it; `config/secrets.py` resolves the value before the schema sees it.
+    """
+
+
+class SettingsSchema(Schema):
+    """What every provider's `model.config` schema derives from: a key that is not named is an error."""
+
+    class Meta:
+        unknown = RAISE
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a provider is, how it knows us, and what it can do."""
+
+    name: str
+    settings: type[SettingsSchema]
+    """The schema of `model.config`."""
+    translators: Mapping[str, Translator]
+    """Endpoint type -> how: what is absent here the provider cannot do, and the configuration says so at boot."""
+    url: Callable[[Settings, str, str], str]
+    """(settings, model, a translator's path) -> the URL to call."""
+    authorize: Callable[[Settings, Call], Call]
+    """The call with credentials: the only place where one is used."""
+    asks_usage: bool = False
+    """Its streams report usage only when `stream_options` asks; `stream_usage: false` in the settings turns that off."""
+    retired: str | None = None
+    """Since when and why the service is gone; shown as a warning at boot."""

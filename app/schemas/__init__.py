@@ -1,0 +1,46 @@
+"""What a client may say: the envelope of each endpoint type's payload.
+
+A schema checks types, ranges and what is required. It rebuilds nothing: what passes on is what came, unknown keys included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import Schema
+
+from app.errors import InvalidPayload, Problem
+from app.schemas.chat import ChatSchema
+from app.schemas.completions import CompletionsSchema
+from app.schemas.embeddings import EmbeddingsSchema
+
+CHAT = "llm/v1/chat"
+COMPLETIONS = "llm/v1/completions"
+EMBEDDINGS = "llm/v1/embeddings"
+
+SCHEMAS: dict[str, Schema] = {
+    CHAT: ChatSchema(),
+    COMPLETIONS: CompletionsSchema(),
+    EMBEDDINGS: EmbeddingsSchema(),
+}
+"""Endpoint type -> the schema of its payload."""
+
+_REQUIRED = "Field required"
+
+
+def check(endpoint_type: str, payload: Mapping[str, Any]) -> None:
+    """Raise InvalidPayload, naming every problem and its place, unless `payload` fits its endpoint type."""
+    errors = SCHEMAS[endpoint_type].validate(payload)
+    if errors:
+        raise InvalidPayload(list(_problems(errors)))
+
+
+def _problems(messages: Any, loc: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+    """marshmallow's nested messages, flattened."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            yield from _problems(inner, loc if key == "_schema" else (*loc, key))
+        return
+    for message in messages if isinstance(messages, list) else [messages]:
+        yield Problem(loc, str(message), "missing" if message == _REQUIRED else "value_error")

@@ -1,0 +1,117 @@
+"""Server-sent events: bytes in, events out; events in, bytes out. No I/O.
+
+Source: WHATWG HTML, section 9.2 "Server-sent events". Lines end with LF, CRLF or CR; a colon begins a comment; one space
+after `data:` is optional and not part of the value; a blank line ends an event; a BOM may stand at the start.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import NamedTuple
+
+from app.errors import Garbled
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+"""An event longer than this is not one: the provider lies, and we do not keep what it sends."""
+
+DONE = b"data: [DONE]\n\n"
+"""How a whole stream ends (OpenAI, "Streaming")."""
+
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment: clients skip it, proxies see traffic."""
+
+
+class Event(NamedTuple):
+    """One event: its data (lines joined by LF, without the last) and its name, if it has one."""
+
+    data: bytes
+    name: bytes | None = None
+
+
+class Decoder:
+    """Bytes in whatever pieces they come -> events. Comments and events without data are skipped, as the standard says."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []  # of the event that has begun; joined only when its end is here
+        self._size = 0
+        self._tail = b""  # the last bytes of _pieces: an end may lie across two reads
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that end in `data`. Raises Garbled for an event that never ends."""
+        if not self._begun:
+            data = self._without_bom(data)
+        if not _has_blank_line(self._tail + data):
+            self._keep(data)
+            return []
+        text = b"".join((*self._pieces, data))
+        self._drop()
+        if b"\r" in text:
+            text, held = _unify_line_ends(text)
+        else:
+            held = b""
+        blocks = text.split(b"\n\n")
+        self._keep(blocks.pop() + held)
+        return [event for block in blocks if (event := _parse(block)) is not None]
+
+    def close(self) -> list[Event]:
+        """What stands there unended when the stream is over: whether it is whole, only its reader can tell."""
+        text, held = _unify_line_ends(b"".join(self._pieces))
+        self._drop()
+        event = _parse(text)
+        return [event] if event is not None else []
+
+    def _keep(self, data: bytes) -> None:
+        if not data:
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        self._tail = (self._tail + data)[-3:]
+        if self._size > MAX_EVENT_BYTES:
+            raise Garbled(f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes")
+
+    def _drop(self) -> None:
+        self._pieces, self._size, self._tail = [], 0, b""
+
+    def _without_bom(self, data: bytes) -> bytes:
+        """A BOM may itself arrive in pieces: hold back what may still become one."""
+        data = b"".join((*self._pieces, data))
+        self._drop()
+        if len(data) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(data):
+            self._pieces = [data] if data else []
+            return b""
+        self._begun = True
+        return data.removeprefix(codecs.BOM_UTF8)
+
+
+def encode(data: bytes) -> bytes:
+    """One event without a name, as it goes out."""
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\ndata: ")
+    return b"data: " + data + b"\n\n"
+
+
+def _has_blank_line(data: bytes) -> bool:
+    return b"\n\n" in data or (b"\r" in data and (b"\r\n\r" in data or b"\r\r" in data or b"\n\r" in data))
+
+
+def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:
+    """Every line end as LF; a CR at the very end is held back, since its LF may be in the next read."""
+    held = b""
+    if text.endswith(b"\r") and not text.endswith((b"\r\r", b"\n\r")):
+        text, held = text[:-1], b"\r"
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), held
+
+
+def _parse(block: bytes) -> Event | None:
+    if block.startswith(b"data: ") and b"\n" not in block:  # what nearly every event looks like
+        return Event(block[6:])
+    data, name = [], None
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value
+    return Event(b"\n".join(data), name) if data else None

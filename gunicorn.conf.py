@@ -1,0 +1,89 @@
+"""How gunicorn serves Weir. Each setting stands beside its reason; `weir start` sets some by environment variables."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+worker_class = os.environ.get("WEIR_WORKER_CLASS", "gevent")
+
+if worker_class == "gevent":
+    # Before anything imports ssl or socket: the application is loaded in this process and the workers are forked from it.
+    from gevent import monkey
+
+    monkey.patch_all()
+
+# One application in memory, shared by the workers: half the memory, and a configuration error ends the start with status 2.
+preload_app = True
+
+bind = os.environ.get("WEIR_BIND", "127.0.0.1:5000")
+workers = int(os.environ.get("WEIR_WORKERS", "2"))
+
+# gevent: a stream costs a greenlet, so thousands are fine; above this, connections wait in the backlog.
+worker_connections = 4000
+# gthread: a stream holds a thread for as long as it lasts.
+threads = int(os.environ.get("WEIR_THREADS", "64"))
+
+# Seconds a silent connection is kept: longer than nginx keeps its own (60), so that nginx is the one to close it.
+keepalive = 75
+
+# A worker that does not answer its own heartbeat for this long is replaced. Long streams do not stop the heartbeat.
+timeout = 60
+
+# On SIGTERM what is in flight may finish: as long as the longest total timeout of a call, and a little more.
+graceful_timeout = 630
+
+# The heartbeat's files belong into memory: on a disk, a slow fsync looks like a dead worker.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+# The gateway writes its own access log, one JSON line per invocation.
+accesslog = None
+errorlog = "-"
+loglevel = os.environ.get("WEIR_LOG_LEVEL", "info")
+
+# Nothing but the gateway's own address is to be listened on.
+control_socket_disable = True
+
+# Headers larger than this are no API client's.
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16380
+
+# What the workers of this machine share: counts of limits, numbers of metrics. In memory where there is a place for it.
+_made_state = "WEIR_STATE_DIR" not in os.environ
+if _made_state:
+    os.environ["WEIR_STATE_DIR"] = tempfile.mkdtemp(prefix="weir-", dir=worker_tmp_dir)
+_metrics = Path(os.environ["WEIR_STATE_DIR"], "metrics")
+shutil.rmtree(_metrics, ignore_errors=True)
+_metrics.mkdir(parents=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
+_master = os.getpid()
+
+
+def when_ready(server):
+    """Say where the gateway is and what it serves."""
+    from app.cli import banner
+
+    sys.stderr.write(banner(server.app.wsgi(), [str(listener) for listener in server.LISTENERS]))
+    sys.stderr.flush()
+
+
+def post_worker_init(worker):
+    """The configuration is watched in each worker: a thread does not cross a fork."""
+    from app import start
+
+    start(worker.app.wsgi())
+
+
+def child_exit(server, worker):
+    """A worker that is gone counts no longer as in flight."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """Leave nothing behind."""
+    if _made_state and os.getpid() == _master:
+        shutil.rmtree(os.environ["WEIR_STATE_DIR"], ignore_errors=True)
