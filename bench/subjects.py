@@ -43,6 +43,7 @@ class Subject:
     works: Mapping[str, Work]
     env: Mapping[str, str] = field(default_factory=dict)
     health: str = "/health"
+    cwd: Path = ROOT
 
     def url(self, work: Work) -> str:
         """Where to send that work."""
@@ -68,7 +69,9 @@ def weir(upstream: Upstream, directory: Path) -> Subject:
     port, config = free_port(), directory / "weir.yaml"
     endpoints = {"chat": upstream.chat, "stream": upstream.stream}
     _write(config, "openai-compatible", {name: {"api_base": base} for name, base in endpoints.items()})
-    return Subject("weir", port, _gunicorn("wsgi:app", port, "gunicorn.conf.py"), _GATEWAY_WORKS, {"GATEWAY_CONFIG": str(config)})
+    return Subject(
+        "weir", port, _gunicorn("wsgi:app", port, "gunicorn.conf.py"), _GATEWAY_WORKS, {"GATEWAY_CONFIG": str(config)}
+    )
 
 
 def _gunicorn(app: str, port: int, settings: str) -> tuple[str, ...]:
@@ -89,7 +92,8 @@ def mlflow(upstream: Upstream, directory: Path, command: Path) -> Subject:
         "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    return Subject("mlflow", port, (str(command), "gateway", "start", *options), _GATEWAY_WORKS, env)
+    # Not from our own directory: its gunicorn would read our gunicorn.conf.py.
+    return Subject("mlflow", port, (str(command), "gateway", "start", *options), _GATEWAY_WORKS, env, cwd=directory)
 
 
 def mlflow_command(venv: Path | None) -> Path | None:
@@ -116,7 +120,7 @@ def _write(config: Path, provider: str, settings: Mapping[str, Mapping[str, str]
 def started(subject: Subject, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The subject's root process, up and checked: each kind of work has been answered rightly once."""
     log = directory / f"{subject.name.replace(' ', '-')}.out"
-    with running(subject.command, log, subject.env, ROOT) as process:
+    with running(subject.command, log, subject.env, subject.cwd) as process:
         wait_until_up(process, subject.port, subject.health, log)
         for work in subject.works.values():
             _check(subject, work)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import endpoints, errors, health, invocations, openai, request_id
+from app.api import docs, endpoints, errors, health, invocations, openai, request_id
 
 
 def register(app: Flask) -> None:
     """Put every URL, the error handler and the request id on an application."""
-    for blueprint in (invocations.blueprint, openai.blueprint, endpoints.blueprint, health.blueprint):
+    for blueprint in (invocations.blueprint, openai.blueprint, endpoints.blueprint, health.blueprint, docs.blueprint):
         app.register_blueprint(blueprint)
     errors.register(app)
     request_id.register(app)

@@ -1,7 +1,8 @@
-"""From a checked payload to a response: what both families of invocation URLs share."""
+"""From a payload to a response: what both families of invocation URLs share."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,79 +15,81 @@ from app.api.request_id import request_id
 from app.api.weir import weir
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
-from app.gateway import Request
+from app.gateway import Request, prepare
+from app.stream import Stream
 from app.telemetry import Invocation
+
+log = logging.getLogger("weir.api")
 
 STREAM_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",  # nginx passes each event on as it comes
 }
 
-Decorate = Callable[[bytes], bytes]
-"""What a surface adds to a JSON object of the provider's, as bytes."""
+Decorate = Callable[[Endpoint, bytes], bytes]
+"""What a surface adds to a JSON object of an endpoint's, as bytes."""
 
 
 def begin(name: str | None) -> Invocation:
     """Start the record of the current request's invocation of `name`."""
-    invocation = Invocation(request_id(), name)
-    g.invocation = invocation
+    g.invocation = Invocation(request_id(), name)
+    invocation: Invocation = g.invocation
     return invocation
 
 
-def answer(
-    target: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Callable[[Endpoint], Decorate]
-) -> Response:
+def answer(target: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
     """Check a payload, count it, call the provider, and answer as the client asked: whole or in pieces."""
     invocation: Invocation = g.invocation
-    schemas.check(target.type, payload)
     endpoint = target.pick() if isinstance(target, TrafficRoute) else target
     invocation.endpoint, invocation.bytes_in = endpoint, len(raw)
+    schemas.check(endpoint.type, payload)
+    asked = prepare(endpoint, payload, raw)
     limit_headers = weir().limiter.hit(endpoint)
-    asked = Request(endpoint, payload, raw)
     try:
-        if payload.get("stream") is True:
-            return _stream(asked, invocation, limit_headers, decorate(endpoint))
-        return _whole(asked, invocation, limit_headers, decorate(endpoint))
+        response = (_stream if asked.streams else _whole)(asked, invocation, decorate)
     except GatewayError as error:
         error.headers = {**error.headers, **limit_headers}
         raise
+    response.headers.update(limit_headers)
+    return response
 
 
-def _whole(asked: Request, invocation: Invocation, headers: Mapping[str, str], decorate: Decorate) -> Response:
+def _whole(asked: Request, invocation: Invocation, decorate: Decorate) -> Response:
     reply = weir().gateway.invoke(asked, invocation)
-    body = decorate(reply.body)
-    response = Response(body, 200, mimetype="application/json")
-    response.headers.update({**reply.headers, **headers, "Server-Timing": invocation.server_timing()})
+    body = decorate(asked.endpoint, reply.body)
+    response = Response(body, content_type="application/json")
+    response.headers.update({**reply.headers, "Server-Timing": invocation.server_timing()})
     invocation.status, invocation.bytes_out = 200, len(body)
     invocation.tell()
     return response
 
 
-def _stream(asked: Request, invocation: Invocation, headers: Mapping[str, str], decorate: Decorate) -> Response:
+def _stream(asked: Request, invocation: Invocation, decorate: Decorate) -> Response:
     invocation.stream = True
     stream = weir().gateway.stream(asked, invocation, weir().live.snapshot.keep_alive)
-    timing = invocation.server_timing()
-    as_events = not _reads_json_only()
-    write = frames.events if as_events else frames.array
-    batches = ([decorate(chunk) for chunk in batch] for batch in stream.batches)
-    body = _told(write(batches, _error_writer()), invocation)
-    mimetype = "text/event-stream" if as_events else "application/json"
-    response = Response(body, 200, mimetype=mimetype)
-    response.headers.update({**stream.headers, **headers, **STREAM_HEADERS, "Server-Timing": timing})
+    batches = ([decorate(asked.endpoint, chunk) for chunk in batch] for batch in stream)
+    write, content_type = frames.EVENTS if _reads_events() else frames.ARRAY
+    body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)
+    response = Response(body, content_type=content_type)
+    response.headers.update({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
+    # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
+    response.call_on_close(lambda: _end(stream, invocation))
     invocation.status = 200
     return response
 
 
-def _reads_json_only() -> bool:
-    """MLflow's own client reads every answer as one JSON document and does not say that it can read events."""
+def _end(stream: Stream, invocation: Invocation) -> None:
+    stream.close()
+    invocation.tell()
+
+
+def _reads_events() -> bool:
+    """MLflow's own client does not: it reads every answer as one JSON document."""
     agent = request.headers.get("User-Agent", "")
-    return agent.startswith("mlflow-python-client/") and "text/event-stream" not in request.headers.get("Accept", "")
+    return not agent.startswith("mlflow-python-client/") or "text/event-stream" in request.headers.get("Accept", "")
 
 
-def _error_writer() -> Callable[[GatewayError], bytes]:
-    """How an error is written once the request's context is gone."""
-    invocation: Invocation = g.invocation
-
+def _error_writer(invocation: Invocation) -> Callable[[GatewayError], bytes]:
     def write(error: GatewayError) -> bytes:
         invocation.fails(error)
         return orjson.dumps({"error": error.error}, default=str)
@@ -94,17 +97,21 @@ def _error_writer() -> Callable[[GatewayError], bytes]:
     return write
 
 
-def _told(body: Iterable[bytes], invocation: Invocation) -> Iterator[bytes]:
-    """The body as it goes out; when it has, or the client has gone, the invocation is told."""
+def _understood(batches: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    """The batches, where a fault of ours is an error that the client can be told: the status is out already."""
     try:
-        for data in body:
-            invocation.bytes_out += len(data)
-            yield data
-    except GeneratorExit:
-        invocation.error = "client_left"
+        yield from batches
+    except GatewayError:
         raise
-    finally:
-        invocation.tell()
+    except Exception as fault:
+        log.exception("a stream failed")
+        raise errors.of_ours() from fault
 
 
-__all__ = ["answer", "begin", "errors"]
+def _delivered(body: Iterable[bytes], invocation: Invocation) -> Iterator[bytes]:
+    """The body as it goes out. Whoever takes it to its end was there to the end."""
+    invocation.error = "client_left"
+    for data in body:
+        invocation.bytes_out += len(data)
+        yield data
+    invocation.error = None if invocation.error == "client_left" else invocation.error

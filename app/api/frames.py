@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import orjson
 
 from app import sse
 from app.errors import GatewayError
 
-Frames = Callable[[Iterable[list[bytes]], Callable[[GatewayError], bytes]], Iterator[bytes]]
+Write = Callable[[Iterable[list[bytes]], Callable[[GatewayError], bytes]], Iterator[bytes]]
 """(batches of chunks, how an error is written) -> what goes out. An empty batch stands for a silence."""
 
 
@@ -27,26 +28,36 @@ def array(batches: Iterable[list[bytes]], write_error: Callable[[GatewayError], 
     """A JSON array of the chunks, each with a non-empty `choices`, as they come; an error is its last element.
 
     MLflow's client reads a stream's answer as one JSON document, and its users read `chunk["choices"][0]` of each element.
-    What a chunk without choices holds (usage, Azure's filter results) goes into the chunk before it, or the first after it.
+    What an event without choices holds (usage, Azure's filter results) goes into the chunk before it, or the first one.
     """
-    opening = b"["
-    held: dict[str, object] = {}
+    held: dict[str, Any] = {}  # the element that may still be added to
+    before = b"["
     try:
         for batch in batches:
             written = b""
-            for data in batch:
-                chunk = orjson.loads(data)
-                if chunk.get("choices"):
-                    if "choices" in held:
-                        written += opening + orjson.dumps(held)
-                        opening, held = b",", {}
-                    held = {**held, **chunk}
+            for chunk in map(orjson.loads, batch):
+                if held.get("choices") and chunk.get("choices"):
+                    written += before + orjson.dumps(held)
+                    held, before = chunk, b","
                 else:
-                    held = {**chunk, **{key: value for key, value in held.items() if value is not None}}
-            yield written or b" "
-        yield opening + orjson.dumps(held) + b"]"
+                    held = _joined(held, chunk)
+            yield written or b" "  # white space between elements keeps the connection alive as a comment does
+        last = held
+        end = b""
     except GatewayError as error:
-        if "choices" in held:
-            yield opening + orjson.dumps(held)
-            opening = b","
-        yield opening + write_error(error) + b"]"
+        last = held
+        end = write_error(error)
+    elements = [orjson.dumps(last)] if last.get("choices") else []
+    elements += [end] if end else []
+    yield (before if elements or before == b"[" else b"") + b",".join(elements) + b"]"
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two elements as one: what the one with choices says counts, unless it says nothing."""
+    chunk, extra = (one, other) if one.get("choices") else (other, one)
+    return {**chunk, **{key: value for key, value in extra.items() if chunk.get(key) is None}}
+
+
+EVENTS: tuple[Write, str] = (events, "text/event-stream")
+ARRAY: tuple[Write, str] = (array, "application/json")
+"""How a stream is written, and its content type."""

@@ -3,64 +3,50 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, pre_load, validate
 
-from app.providers import Secret
+from app.providers.settings import Number, OneOf, Secret, SettingsSchema
 from app.schemas import SCHEMAS
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+")
-_PERIOD = re.compile(r"\s*(?:(\d+)\s+)?(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownKey:
-    """Stands where marshmallow puts a message: the keys that would have been known."""
-
-    known: tuple[str, ...]
-
-
-class ConfigSchema(Schema):
-    """A part of the file. Nothing in it is ignored."""
-
-    class Meta:
-        unknown = RAISE
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.error_messages = {**self.error_messages, "unknown": UnknownKey(tuple(self.fields))}  # type: ignore[dict-item]
+_PERIOD = re.compile(r"\s*(\d{1,6})?\s*(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
 
 
 def endpoint_name(value: str) -> None:
     """MLflow's rule for names that stand in URLs."""
     if not _NAME.fullmatch(value):
-        raise ValidationError(f"'{value}' is not a name: use letters, digits, hyphens, underscores and dots")
+        raise ValidationError(f"'{value[:100]}' is not a name: use letters, digits, hyphens, underscores and dots")
 
 
 def route_name(value: str) -> None:
     """A route's name stands in a URL too; MLflow allows it spaces."""
     if not value.strip() or "/" in value:
-        raise ValidationError(f"'{value}' is not a name: it may not be empty or hold a slash")
+        raise ValidationError(f"'{value[:100]}' is not a name: it may not be empty or hold a slash")
 
 
 def parse_period(value: str) -> tuple[int, str]:
     """`minute` -> (1, "minute"); `5 minutes` -> (5, "minute"). Raises ValidationError."""
     match = _PERIOD.fullmatch(value)
-    if not match or match[1] == "0":
+    if not match or match[1] and not int(match[1]):
         raise ValidationError(
-            f"'{value}' is not a period: use second, minute, hour, day, month or year, with a number before it or not"
+            f"'{value[:100]}' is not a period: use second, minute, hour, day, month or year, with a number before it or not"
         )
     return int(match[1] or 1), match[2].lower()
 
 
-def seconds(**kwargs: Any) -> fields.Float:
+def seconds(**kwargs: Any) -> Number:
     """A duration that is not nothing."""
-    return fields.Float(validate=validate.Range(min=0, min_inclusive=False, max=86_400), **kwargs)
+    most = validate.Range(0, 86_400, min_inclusive=False, error="should be seconds: more than 0, at most 86400")
+    return Number(validate=most, **kwargs)
 
 
-class TimeoutsSchema(ConfigSchema):
+def _at_least(least: int) -> validate.Range:
+    return validate.Range(least, error=f"should be at least {least}")
+
+
+class TimeoutsSchema(SettingsSchema):
     """Seconds; what is absent keeps its default."""
 
     connect = seconds()
@@ -69,56 +55,73 @@ class TimeoutsSchema(ConfigSchema):
     total = seconds()
 
 
-class LimitSchema(ConfigSchema):
+class LimitSchema(SettingsSchema):
     """MLflow's limit. `key` is null there too."""
 
-    calls = fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
+    calls = fields.Integer(required=True, strict=True, validate=_at_least(0))
     renewal_period = fields.String(required=True, validate=parse_period)
-    key = fields.String(allow_none=True, validate=validate.OneOf([None], error="per-key limits are not supported"))
+    key = fields.Raw(validate=validate.OneOf([None], error="limits by key are not supported: leave it out"))
 
 
-class ModelSchema(ConfigSchema):
+class ModelSchema(SettingsSchema):
     """Who answers. `config` is the provider's own affair: its schema reads it."""
 
     provider = fields.String(required=True)
-    name = fields.String(allow_none=True)
-    config = fields.Dict(keys=fields.String(), allow_none=True)
+    name = fields.String()
+    config = fields.Raw()
 
 
-class EndpointSchema(ConfigSchema):
+class EndpointSchema(SettingsSchema):
     """One endpoint."""
 
     name = fields.String(required=True, validate=endpoint_name)
-    endpoint_type = fields.String(required=True, validate=validate.OneOf(SCHEMAS))
+    endpoint_type = fields.String(required=True, validate=OneOf(*SCHEMAS))
     model = fields.Nested(ModelSchema, required=True)
-    limit = fields.Nested(LimitSchema, allow_none=True)
+    limit = fields.Nested(LimitSchema)
     timeouts = fields.Nested(TimeoutsSchema)
 
+    @pre_load
+    def without_old_names(self, data: Any, **_: Any) -> Any:
+        """MLflow renamed a key once, and says so."""
+        if isinstance(data, dict) and "route_type" in data:
+            raise ValidationError("this key is now called 'endpoint_type'", "route_type")
+        return data
 
-class DestinationSchema(ConfigSchema):
+
+class DestinationSchema(SettingsSchema):
     """One arm of a route."""
 
     name = fields.String(required=True)
-    traffic_percentage = fields.Integer(required=True, strict=True, validate=validate.Range(min=0, max=100))
+    traffic_percentage = fields.Integer(
+        required=True, strict=True, validate=validate.Range(0, 100, error="should be between 0 and 100")
+    )
 
 
-class RouteSchema(ConfigSchema):
+class RouteSchema(SettingsSchema):
     """MLflow's traffic split."""
 
     name = fields.String(required=True, validate=route_name)
-    task_type = fields.String(required=True, validate=validate.OneOf(SCHEMAS))
-    destinations = fields.List(fields.Nested(DestinationSchema), required=True, validate=validate.Length(min=1))
-    routing_strategy = fields.String(validate=validate.OneOf(["TRAFFIC_SPLIT"]))
+    task_type = fields.String(required=True, validate=OneOf(*SCHEMAS))
+    destinations = fields.List(
+        fields.Nested(DestinationSchema), required=True, validate=validate.Length(min=1, error="should not be empty")
+    )
+    routing_strategy = fields.String(validate=OneOf("TRAFFIC_SPLIT"))
 
 
-class FileSchema(ConfigSchema):
-    """The whole file."""
+class FileSchema(SettingsSchema):
+    """The whole file, but for what stands in its lists: each entry is read by itself."""
 
-    endpoints = fields.List(fields.Nested(EndpointSchema), required=True, allow_none=True)
-    routes = fields.List(fields.Nested(RouteSchema), allow_none=True)
+    endpoints = fields.List(fields.Raw())
+    routes = fields.List(fields.Raw())
     timeouts = fields.Nested(TimeoutsSchema)
     keep_alive = seconds()
-    max_body = fields.Integer(strict=True, validate=validate.Range(min=1))
+    max_body = fields.Integer(strict=True, validate=_at_least(1))
     limits_storage = Secret()  # both may hold a password
     proxy = Secret()
+    no_proxy = fields.String()
     ca_bundle = fields.String()
+
+    @pre_load
+    def without_own(self, data: Any, **_: Any) -> Any:
+        """Keys with `x-` are the file's own: a place for what YAML's anchors and merge keys share."""
+        return {key: value for key, value in data.items() if not key.startswith("x-")} if isinstance(data, dict) else data

@@ -38,7 +38,7 @@ class Behaviour:
 
     def maybe_fail(self) -> None:
         """Raises the refusal that `fail_rate` asks for. At 0 never, at 1 always: random() is below 1."""
-        if random.random() < self.fail_rate:
+        if random.random() < self.fail_rate:  # noqa: S311  # A coin, not a secret.
             raise Refusal(
                 f"the built-in model failed on purpose: fail_rate is {self.fail_rate:g}, "
                 f"fail_status is {self.fail_status}",

@@ -78,7 +78,7 @@ def _choices(payload: JSON, given: list[Prompt]) -> list[Choice]:
     if number * len(given) > MOST_CHOICES:
         raise Refusal(f"{len(given)} prompts times n {number} is more than {MOST_CHOICES} choices", "n")
     limits = Limits(integer(payload, "max_tokens", 0), stops(payload))
-    suffix = as_text(payload.get("suffix") or "", "suffix")
+    suffix = "" if payload.get("suffix") is None else as_text(payload["suffix"], "suffix")
     each = [prompt for prompt in given for _ in range(number)]
     return [
         limited(index, prose.continuation(_readable(prompt), suffix, payload.get("seed"), index, prompt.text), limits)

@@ -34,8 +34,8 @@ Text = str | list[int]
 def answer(payload: JSON, dimensions: int) -> Answer:
     """OpenAI's list of embeddings; `dimensions` where the payload does not say."""
     size = integer(payload, "dimensions", 1, MOST_DIMENSIONS) or dimensions
-    encoding = payload.get("encoding_format") or "float"
-    if encoding not in ("float", "base64"):
+    encoding = payload.get("encoding_format")
+    if encoding not in (None, "float", "base64"):
         raise refuse("encoding_format", encoding, "'float' or 'base64'")
     texts = _inputs(payload.get("input"))
     used = _used(texts)

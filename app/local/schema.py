@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
+from app.local import schema_parts as parts
 from app.local import schema_scalars as scalars
-from app.local.schema_check import Checker, Place, Schema
-from app.local.schema_shapes import Json, TooIntricate, Unsatisfiable, same
+from app.local.schema_check import Checker
+from app.local.schema_shapes import Json, Place, Schema, TooIntricate, Unsatisfiable, same
 
 __all__ = ["TooIntricate", "Unsatisfiable", "example"]
 
@@ -25,7 +26,6 @@ TRIES = 200
 """Values that are made for one place before giving up on it."""
 EACH = 8
 """Of those, from each alternative and type in the first round."""
-MOST_ITEMS = 1000
 APPLICATORS = ("$ref", "allOf", "anyOf", "oneOf", "if")
 
 
@@ -92,9 +92,9 @@ class _Maker:
     def _sources(self, schema: Schema, place: Place, depth: int) -> Iterator[Iterator[Json]]:
         for together in self._alternatives(schema, ()):
             if any("enum" in one or "const" in one for one in together):
-                yield _listed(together)
+                yield parts.listed(together)
                 continue
-            yield _suggested(together)
+            yield parts.suggested(together)
             yield from (self._of_kind(kind, together, place, depth) for kind in scalars.kinds(together))
 
     def _of_kind(self, kind: str, together: list[dict[str, Any]], place: Place, depth: int) -> Iterator[Json]:
@@ -146,19 +146,21 @@ class _Maker:
         return found
 
     def _objects(self, together: list[dict[str, Any]], place: Place, depth: int) -> Iterator[Json]:
-        required = list(dict.fromkeys(chain.from_iterable(one.get("required", []) for one in together)))
+        required = parts.required_names(together)
         named = list(dict.fromkeys(chain.from_iterable(one.get("properties", {}) for one in together)))
         least = max((one.get("minProperties", 0) for one in together), default=0)
-        most = min((one["maxProperties"] for one in together if "maxProperties" in one), default=MOST_ITEMS)
+        most = min((one["maxProperties"] for one in together if "maxProperties" in one), default=parts.MOST_ITEMS)
         needed = self._required(together, required, place, depth)
         if needed is None:
             return
         before = len(self.complaints)
         made = dict(needed)
         roomy = depth < ROOMY and self.checker.has_room
-        for name in chain(named, _spare_names(together, least)):
-            if name not in made and len(made) < most and (len(made) < least or roomy and name in named):
-                for value in self._first(_property(together, name), (*place, "properties", name), depth + 1):
+        for name in chain(named, parts.spare_names(together, least)):
+            if name not in made and len(made) < most and (len(made) < least or (roomy and name in named)):
+                for value in self._first(
+                    parts.property_schema(together, name), (*place, "properties", name), depth + 1
+                ):
                     made[name] = value
         ordered = {name: made[name] for name in [*named, *made] if name in made}
         yield from (ordered, needed)
@@ -171,7 +173,7 @@ class _Maker:
         """A value for each required property; None if one has none."""
         made = {}
         for name in required:
-            values = self.values(_property(together, name), (*place, "properties", name), depth + 1)
+            values = self.values(parts.property_schema(together, name), (*place, "properties", name), depth + 1)
             value = list(islice(values, 1))
             if not value:
                 return None
@@ -183,17 +185,17 @@ class _Maker:
     ) -> Iterator[Json]:
         """The object with another value for one of its properties, or without it."""
         for name in made:
-            others = self.values(_property(together, name), (*place, "properties", name), depth + 1)
+            others = self.values(parts.property_schema(together, name), (*place, "properties", name), depth + 1)
             yield from ({**made, name: value} for value in islice(others, 1, 8))
             yield {key: value for key, value in made.items() if key != name}
 
     def _arrays(self, together: list[dict[str, Any]], place: Place, depth: int) -> Iterator[Json]:
         least = max((one.get("minItems", 0) for one in together), default=0)
-        most = min((one["maxItems"] for one in together if "maxItems" in one), default=MOST_ITEMS)
-        prefixed = max((len(_prefix(one)) for one in together), default=0)
+        most = min((one["maxItems"] for one in together if "maxItems" in one), default=parts.MOST_ITEMS)
+        prefixed = max((len(parts.prefix_schemas(one)) for one in together), default=0)
         wanted = sum(one.get("minContains", 1) for one in together if "contains" in one)
-        if max(least, wanted) > MOST_ITEMS:
-            raise scalars.Impossible(f"it has more than {MOST_ITEMS} items, the most that are made")
+        if max(least, wanted) > parts.MOST_ITEMS:
+            raise scalars.Impossible(f"it has more than {parts.MOST_ITEMS} items, the most that are made")
         usual = max(least, prefixed, wanted, 1 if depth < ROOMY else 0)
         for count in dict.fromkeys((min(usual, most), least)):
             made = self._items(together, count, place, depth)
@@ -206,7 +208,7 @@ class _Maker:
         unique = any(one.get("uniqueItems") for one in together)
         made: list[Json] = []
         for index in range(count):
-            schema = _item(together, index)
+            schema = parts.item_schema(together, index)
             others = self.values(schema, (*place, "items"), depth + 1)
             fresh = (value for value in others if not unique or not any(same(value, old) for old in made))
             item = list(islice(fresh, 1))
@@ -217,7 +219,7 @@ class _Maker:
 
     def _other_arrays(self, together: list[dict[str, Any]], count: int, place: Place, depth: int) -> Iterator[Json]:
         """Arrays of one item `count` times over, for each value of it: what else there is of them."""
-        for value in islice(self.values(_item(together, 0), (*place, "items"), depth + 1), 1, 8):
+        for value in islice(self.values(parts.item_schema(together, 0), (*place, "items"), depth + 1), 1, 8):
             rest = self._items(together, count, place, depth)[1:]
             yield [value, *rest]
 
@@ -232,62 +234,3 @@ class _Lazy:
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         return chain.from_iterable(self.maker._alternatives(schema, self.inside) for schema in self.schemas)
-
-
-def _listed(together: list[dict[str, Any]]) -> Iterator[Json]:
-    """The values that `const` and `enum` list."""
-    for one in together:
-        if "const" in one:
-            yield one["const"]
-        yield from one.get("enum", [])
-
-
-def _suggested(together: list[dict[str, Any]]) -> Iterator[Json]:
-    """The values that `default` and `examples` suggest; nothing says that they fit."""
-    yield from (one["default"] for one in together if "default" in one)
-    yield from chain.from_iterable(one["examples"] for one in together if isinstance(one.get("examples"), list))
-
-
-def _property(together: list[dict[str, Any]], name: str) -> Schema:
-    """What the schemas say of a property, together."""
-    said: list[Schema] = []
-    for one in together:
-        known = [one["properties"][name]] if name in one.get("properties", {}) else []
-        known += [one["patternProperties"][key] for key in one.get("patternProperties", {}) if scalars.found(key, name)]
-        said += known or [one.get("additionalProperties", True)]
-    return _all(said)
-
-
-def _prefix(one: dict[str, Any]) -> list[Schema]:
-    """The schemas of the first items; before the 2020 draft, `items` had them."""
-    items = one.get("items")
-    return items if isinstance(items, list) else one.get("prefixItems", [])
-
-
-def _item(together: list[dict[str, Any]], index: int) -> Schema:
-    """What the schemas say of an item, together."""
-    said: list[Schema] = []
-    for one in together:
-        prefix = _prefix(one)
-        rest = one.get("additionalItems", True) if isinstance(one.get("items"), list) else one.get("items", True)
-        said.append(prefix[index] if index < len(prefix) else rest)
-        if "contains" in one and index < one.get("minContains", 1):
-            said.append(one["contains"])
-    return _all(said)
-
-
-def _all(said: list[Schema]) -> Schema:
-    told = [one for one in said if one is not True]
-    return told[0] if len(told) == 1 else {"allOf": told} if told else True
-
-
-def _spare_names(together: list[dict[str, Any]], least: int) -> Iterator[str]:
-    """Names for properties that nobody named, as many as are needed."""
-    if least > MOST_ITEMS:
-        raise scalars.Impossible(f"it has more than {MOST_ITEMS} properties, the most that are made")
-    for one in together:
-        for pattern in one.get("patternProperties", {}):
-            yield from islice(scalars.texts([{"pattern": pattern}]), least)
-        if isinstance(one.get("propertyNames"), dict):
-            yield from islice(scalars.texts([one["propertyNames"]]), least)
-    yield from (f"property{number}" for number in range(1, least + 1))

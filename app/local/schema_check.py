@@ -20,6 +20,8 @@ from app.local.schema_shapes import (
     SHAPES,
     TYPES,
     Json,
+    Place,
+    Schema,
     TooIntricate,
     Unsatisfiable,
     inner_schemas,
@@ -27,9 +29,6 @@ from app.local.schema_shapes import (
     nests_too_deep,
     same,
 )
-
-Schema = bool | dict[str, Any]
-Place = tuple[str | int, ...]
 
 STEPS = 30_000
 SECONDS = 1.0

@@ -38,7 +38,7 @@ def kinds(together: Together) -> list[str]:
     for one in together:
         if "type" in one:
             named = one["type"] if isinstance(one["type"], list) else [one["type"]]
-            allowed = [kind for kind in allowed if kind in named or kind == "integer" and "number" in named]
+            allowed = [kind for kind in allowed if kind in named or (kind == "integer" and "number" in named)]
             stated += named
     hinted = [kind for kind in allowed if any(hint in one for one in together for hint in HINTS.get(kind, ()))]
     return list(dict.fromkeys(kind for kind in [*hinted, *stated, *allowed] if kind in allowed))

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 Json = Any
+Schema = bool | dict[str, Any]
+Place = tuple[str | int, ...]
+"""Keys and indexes that lead to a part of a schema."""
 
 NESTED = 64
 """Levels of JSON in a schema: deeper ones are refused, and no stack overflows."""
@@ -29,7 +32,7 @@ REFUSED = ("$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluated
 class Unsatisfiable(Exception):
     """No value can be made for a schema: where in it, and why."""
 
-    def __init__(self, place: tuple[str | int, ...], reason: str) -> None:
+    def __init__(self, place: Place, reason: str) -> None:
         super().__init__(reason)
         self.place = place
         self.reason = reason
@@ -66,9 +69,9 @@ def nests_too_deep(value: Json) -> bool:
     return True
 
 
-def inner_schemas(key: str, value: Json) -> list[tuple[tuple[str | int, ...], Json]]:
+def inner_schemas(key: str, value: Json) -> list[tuple[Place, Json]]:
     """(place, schema) of the schemas that the keyword `key` holds."""
-    if key in ONE or key == "items" and not isinstance(value, list):
+    if key in ONE or (key == "items" and not isinstance(value, list)):
         return [((key,), value)]
     if key in LISTS or key == "items":
         return [((key, index), one) for index, one in enumerate(value)]

@@ -46,4 +46,5 @@ LOCAL = Provider(
     translators=openai.TRANSLATORS,
     url=_url,
     authorize=_authorize,
+    asks_usage=True,
 )

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from marshmallow import RAISE, Schema, fields
 
 from app.call import Call
 from app.dialects import Translator
+from app.providers.settings import Secret, Settings, SettingsSchema
 
-Settings = Mapping[str, Any]
-"""What `model.config` said, checked, defaults filled in, secrets resolved, frozen."""
-
-
-class Secret(fields.String):
-    """A setting that is a secret: a literal, `$NAME` of an environment variable, or the path of a file that holds it.
-
-    The field only marks it; `config/secrets.py` resolves the value before the schema sees it.
-    """
-
-
-class SettingsSchema(Schema):
-    """What every provider's `model.config` schema derives from: a key that is not named is an error."""
-
-    class Meta:
-        unknown = RAISE
+__all__ = ["Provider", "Secret", "Settings", "SettingsSchema"]
 
 
 @dataclass(frozen=True, slots=True)

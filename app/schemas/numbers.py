@@ -7,8 +7,8 @@ import re
 
 from app.errors import InvalidPayload, Problem
 
-_MAYBE = re.compile(rb"e\+(?:19|[2-9]\d|\d{3})[,}\]]")
-"""What an integer beyond 64 bits has become when it is written again: a float of 1e19 or more, at the end of its value."""
+_MAYBE = re.compile(rb"e\+(?:1[89]|[2-9]\d|\d{3})[,}\]]")
+"""What an integer beyond 64 bits has become when it is written again: a float of 1e18 or more, at the end of its value."""
 
 
 def check_exact(said: bytes, written: bytes) -> None:

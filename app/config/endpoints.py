@@ -1,0 +1,75 @@
+"""The entries of `endpoints:`: each checked as far as it can be, whatever is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.call import Timeouts
+from app.config.problems import Problems
+from app.config.schema import EndpointSchema, parse_period
+from app.config.settings import SettingsReader
+from app.config.snapshot import Endpoint, Limit
+from app.config.source import Path
+from app.dialects import Translator
+from app.providers import PROVIDERS, Provider, Settings, known_names
+from app.providers.settings import nearest
+from app.schemas import SCHEMAS
+
+_ENTRY = EndpointSchema()
+
+
+class EndpointReader:
+    """Reads entries of one file."""
+
+    def __init__(self, problems: Problems, settings: SettingsReader, timeouts: Mapping[str, float]) -> None:
+        """`timeouts` are the file's own, for endpoints that have none."""
+        self._problems, self._settings, self._timeouts = problems, settings, timeouts
+
+    def read(self, raw: Any, path: Path) -> Endpoint | None:
+        """The endpoint; None, with the problems noted, if anything about it is wrong."""
+        entry = self._problems.load(_ENTRY, raw, path)
+        model = raw.get("model") if isinstance(raw, dict) else None
+        if not isinstance(model, dict):
+            return None
+        provider = self._provider(model.get("provider"), (*path, "model", "provider"))
+        if provider is None:
+            return None
+        translator = self._translator(provider, raw.get("endpoint_type"), (*path, "endpoint_type"))
+        settings = self._read_settings(model, provider, (*path, "model"))
+        if entry is None or translator is None or settings is None:
+            return None
+        return self._endpoint(entry, provider, translator, settings)
+
+    def _endpoint(self, entry: Mapping[str, Any], provider: Provider, translator: Translator, settings: Settings) -> Endpoint:
+        model = entry["model"].get("name")
+        return Endpoint(
+            name=entry["name"], type=entry["endpoint_type"], provider=provider, model=model, settings=settings,
+            translator=translator, url=provider.url(settings, model or "", translator.path),
+            timeouts=Timeouts(**{**self._timeouts, **entry.get("timeouts", {})}), limit=_limit(entry.get("limit")),
+        )  # fmt: skip
+
+    def _provider(self, name: Any, path: Path) -> Provider | None:
+        """The provider of that name; case, `-` and `_` make no difference, as in MLflow."""
+        if not isinstance(name, str):
+            return None
+        provider = PROVIDERS.get(name.strip().lower().replace("_", "-"))
+        if provider is None:
+            self._problems.add(path, f"unknown provider '{name[:100]}'{nearest(name, known_names())}")
+        return provider
+
+    def _translator(self, provider: Provider, endpoint_type: Any, path: Path) -> Translator | None:
+        if not isinstance(endpoint_type, str) or endpoint_type not in SCHEMAS:
+            return None
+        if endpoint_type not in provider.translators:
+            can = ", ".join(provider.translators)
+            self._problems.add(path, f"provider '{provider.name}' has no {endpoint_type}; it has {can}")
+        return provider.translators.get(endpoint_type)
+
+    def _read_settings(self, model: Mapping[str, Any], provider: Provider, path: Path) -> Settings | None:
+        raw = model.get("config")
+        return self._settings.read({} if raw is None else raw, provider.settings(), (*path, "config"))
+
+
+def _limit(entry: Mapping[str, Any] | None) -> Limit | None:
+    return Limit(entry["calls"], entry["renewal_period"], *parse_period(entry["renewal_period"])) if entry else None
