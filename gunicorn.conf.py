@@ -1,5 +1,7 @@
 """How gunicorn serves Weir. Each setting stands beside its reason; `weir start` sets some by environment variables."""
 
+import atexit
+import logging
 import os
 import shutil
 import sys
@@ -9,12 +11,13 @@ from pathlib import Path
 worker_class = os.environ.get("WEIR_WORKER_CLASS", "gevent")
 
 if worker_class == "gevent":
-    # Before anything imports ssl or socket: the application is loaded in this process and the workers are forked from it.
+    # Before anything imports ssl or socket: the application is loaded in this process, and workers are forked from it.
     from gevent import monkey
 
     monkey.patch_all()
+    worker_class = "app.worker.Worker"
 
-# One application in memory, shared by the workers: half the memory, and a configuration error ends the start with status 2.
+# One application in memory, shared by the workers: half the memory, and a wrong configuration ends the start.
 preload_app = True
 
 bind = os.environ.get("WEIR_BIND", "127.0.0.1:5000")
@@ -35,7 +38,8 @@ timeout = 60
 graceful_timeout = 630
 
 # The heartbeat's files belong into memory: on a disk, a slow fsync looks like a dead worker.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_memory = "/dev/shm"  # noqa: S108
+worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 # The gateway writes its own access log, one JSON line per invocation.
 accesslog = None
@@ -50,22 +54,40 @@ limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 16380
 
-# What the workers of this machine share: counts of limits, numbers of metrics. In memory where there is a place for it.
-_made_state = "WEIR_STATE_DIR" not in os.environ
-if _made_state:
-    os.environ["WEIR_STATE_DIR"] = tempfile.mkdtemp(prefix="weir-", dir=worker_tmp_dir)
-_metrics = Path(os.environ["WEIR_STATE_DIR"], "metrics")
-shutil.rmtree(_metrics, ignore_errors=True)
-_metrics.mkdir(parents=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
-_master = os.getpid()
+# What the workers of this machine share: counts of limits, numbers of metrics. In memory where there is room.
+_pid = str(os.getpid())
+if os.environ.get("WEIR_MASTER") != _pid:  # else a SIGHUP has this file read again: what is shared stays as it is
+    os.environ["WEIR_MASTER"] = _pid
+    if "WEIR_STATE_DIR" not in os.environ:
+        os.environ["WEIR_STATE_MADE"] = tempfile.mkdtemp(prefix="weir-", dir=worker_tmp_dir)
+        os.environ["WEIR_STATE_DIR"] = os.environ["WEIR_STATE_MADE"]
+    _metrics = Path(os.environ["WEIR_STATE_DIR"], "metrics")
+    shutil.rmtree(_metrics, ignore_errors=True)
+    _metrics.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
+
+
+@atexit.register  # gunicorn's own hook is not called when the start fails
+def _leave_nothing_behind():
+    if os.environ.get("WEIR_MASTER") == str(os.getpid()) and "WEIR_STATE_MADE" in os.environ:
+        shutil.rmtree(os.environ["WEIR_STATE_MADE"], ignore_errors=True)
+
+
+def _without_what_was_said(record):
+    """gunicorn repeats a bad request's words in its log: they may be a prompt or a key."""
+    if str(record.msg).startswith("Invalid request from "):
+        record.msg = record.msg.partition(": ")[0]
+    return True
+
+
+logging.getLogger("gunicorn.error").addFilter(_without_what_was_said)
 
 
 def when_ready(server):
     """Say where the gateway is and what it serves."""
     from app.cli import banner
 
-    sys.stderr.write(banner(server.app.wsgi(), [str(listener) for listener in server.LISTENERS]))
+    sys.stderr.write(banner(server.app.wsgi().extensions["weir"].live, [str(listener) for listener in server.LISTENERS]))
     sys.stderr.flush()
 
 
@@ -81,9 +103,3 @@ def child_exit(server, worker):
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)
-
-
-def on_exit(server):
-    """Leave nothing behind."""
-    if _made_state and os.getpid() == _master:
-        shutil.rmtree(os.environ["WEIR_STATE_DIR"], ignore_errors=True)

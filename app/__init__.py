@@ -32,11 +32,13 @@ def create_app(path: Path | None = None) -> Flask:
 
 def start(app: Flask) -> None:
     """Begin what a serving process does beside answering: watch the configuration. To be called after a fork."""
-    live = app.extensions[KEY].live
+    live: Live = app.extensions[KEY].live
 
     def changed() -> None:
         metrics.CONFIG_VALID.set(not live.problems)
 
+    live.look()  # a worker may be born long after its parent read the file
+    changed()
     live.watch(changed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Call:
     """One HTTP request to a provider: where, with which headers and bytes, and how long to wait."""
 
     url: str
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # the credentials are here
+    body: bytes = field(repr=False)
     timeouts: Timeouts = Timeouts()
     method: str = "POST"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from flask import Flask
-
-from app.api.weir import KEY, Weir
-from app.config import Snapshot, config_path, load
+from app.config import Endpoint, Live, Snapshot, TrafficRoute, config_path, load
 from app.errors import ConfigError
 from app.version import __version__
+
+_DEFAULT_FILE = "default: $GATEWAY_CONFIG, $MLFLOW_GATEWAY_CONFIG, endpoints.yaml"
 
 _EXAMPLES = {
     "llm/v1/chat": '{"messages": [{"role": "user", "content": "Hello, how are you?"}]}',
@@ -32,32 +32,55 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="weir", description="A synchronous AI gateway.")
     parser.add_argument("--version", action="version", version=f"weir {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    start = commands.add_parser("start", help="serve the endpoints of a configuration file")
-    start.add_argument("--config-path", metavar="FILE", help="default: $GATEWAY_CONFIG, $MLFLOW_GATEWAY_CONFIG, endpoints.yaml")
-    start.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    start.add_argument("--port", default=5000, type=int, help="default: %(default)s")
-    start.add_argument("--bind", metavar="ADDRESS", help="in place of host and port: host:port or unix:PATH")
-    start.add_argument("--workers", default=2, type=int, help="processes; default: %(default)s")
-    start.add_argument("--worker-class", default="gevent", choices=("gevent", "gthread"), help="default: %(default)s")
-    start.set_defaults(run=_start)
+    _add_start(commands.add_parser("start", help="serve the endpoints of a configuration file"))
     check = commands.add_parser("check", help="read a configuration file, say what is wrong with it, and do no more")
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: as for start")
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=_DEFAULT_FILE)
     check.set_defaults(run=_check)
     return parser
 
 
+def _add_start(start: argparse.ArgumentParser) -> None:
+    start.add_argument("--config-path", metavar="FILE", help=_DEFAULT_FILE)
+    start.add_argument("--host", help="default: 127.0.0.1")
+    start.add_argument("--port", type=_whole(0, 65_535), help="default: 5000")
+    start.add_argument(
+        "--bind", metavar="ADDRESS", help="in place of host and port: host:port or unix:PATH ($WEIR_BIND)"
+    )
+    start.add_argument("--workers", type=_whole(1, 1_000), metavar="N", help="processes; default: 2 ($WEIR_WORKERS)")
+    classes = ("gevent", "gthread")
+    start.add_argument("--worker-class", choices=classes, help="default: gevent ($WEIR_WORKER_CLASS)")
+    start.set_defaults(run=_start)
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"should be a whole number from {least} to {most}, not '{text}'")
+        return int(text)
+
+    return number
+
+
 def _start(options: argparse.Namespace) -> int:
     """Become gunicorn: its signals, its exit status."""
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    os.environ["WEIR_BIND"] = options.bind or f"{host}:{options.port}"
-    os.environ["WEIR_WORKERS"] = str(options.workers)
-    os.environ["WEIR_WORKER_CLASS"] = options.worker_class
-    if options.config_path:
-        os.environ["GATEWAY_CONFIG"] = options.config_path
-    elif not config_path().exists() and "GATEWAY_CONFIG" not in os.environ:
-        os.environ["GATEWAY_CONFIG"] = str(_shipped("endpoints.yaml"))
+    os.environ.update(_environment(options))
     command = [sys.executable, "-m", "gunicorn", "--config", str(_shipped("gunicorn.conf.py")), "wsgi:app"]
     os.execv(sys.executable, command)  # noqa: S606
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """What gunicorn.conf.py and the application are told; what is not said keeps its value, or the default."""
+    host, port = options.host or "127.0.0.1", 5000 if options.port is None else options.port
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    named = os.environ.get("GATEWAY_CONFIG") or os.environ.get("MLFLOW_GATEWAY_CONFIG")
+    shipped = None if named or config_path().exists() else str(_shipped("endpoints.yaml"))
+    said = {
+        "WEIR_BIND": options.bind or (address if options.host or options.port is not None else None),
+        "WEIR_WORKERS": options.workers,
+        "WEIR_WORKER_CLASS": options.worker_class,
+        "GATEWAY_CONFIG": options.config_path or shipped,
+    }
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -79,16 +102,23 @@ def _shipped(name: str) -> Path:
     return beside if beside.exists() else Path(sys.prefix, "share", "weir", name)
 
 
-def banner(app: Flask, addresses: list[str]) -> str:
+def banner(live: Live, addresses: list[str]) -> str:
     """What a start prints: the addresses, the endpoints, and a call to paste."""
-    held: Weir = app.extensions[KEY]
-    now = held.live.snapshot
-    lines = [f"Weir {__version__} serves {held.live.path} at {', '.join(addresses)}", ""]
-    lines += [f"  {e.name:<20} {e.type:<20} {e.provider.name} {e.model or ''}".rstrip() for e in now.endpoints.values()]
-    lines += [f"  {r.name:<20} {r.type:<20} route over {', '.join(e.name for e, _ in r.destinations)}" for r in now.routes.values()]
+    now = live.snapshot
+    lines = [f"Weir {__version__} serves {live.path} at {', '.join(addresses)}", ""]
+    lines += [_row(endpoint, f"{endpoint.provider.name} {endpoint.model or ''}") for endpoint in now.endpoints.values()]
+    lines += [_row(route, f"route over {_names(route)}") for route in now.routes.values()]
     lines += ["", *_paste(now, addresses[0])]
     lines += [f"warning: {warning}" for warning in now.warnings]
     return "\n".join(lines) + "\n"
+
+
+def _row(target: Endpoint | TrafficRoute, words: str) -> str:
+    return f"  {target.name:<20} {target.type:<20} {words}".rstrip()
+
+
+def _names(route: TrafficRoute) -> str:
+    return ", ".join(endpoint.name for endpoint, _ in route.destinations)
 
 
 def _paste(now: Snapshot, address: str) -> list[str]:

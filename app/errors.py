@@ -53,6 +53,11 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
 
     @property
+    def kind(self) -> str:
+        """What logs and metrics call it: one of few words, all of them ours."""
+        return self.code or self.type
+
+    @property
     def error(self) -> dict[str, Any]:
         """The error as OpenAI words it: message, type, param, code."""
         return {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
@@ -65,7 +70,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a payload: where (keys and indexes from its top), what, and pydantic's kind of word for it."""
+    """One thing wrong with a payload: where (keys and indexes from its top), what, and pydantic's word for its kind."""
 
     loc: tuple[str | int, ...]
     message: str
@@ -90,6 +95,7 @@ class InvalidPayload(GatewayError):
 
     status = 422
     type = "invalid_request_error"
+    kind = "invalid_payload"
 
     def __init__(self, problems: Sequence[Problem], **kwargs: Any) -> None:
         self.problems = tuple(problems)
@@ -99,8 +105,7 @@ class InvalidPayload(GatewayError):
     @property
     def detail(self) -> Any:
         return [
-            {"type": problem.type, "loc": ["body", *problem.loc], "msg": problem.message}
-            for problem in self.problems
+            {"type": problem.type, "loc": ["body", *problem.loc], "msg": problem.message} for problem in self.problems
         ]
 
 
@@ -108,8 +113,7 @@ class ModelNotPermitted(InvalidPayload):
     """A `model` where the URL already names the endpoint; worded exactly as MLflow does."""
 
     words = (
-        "The parameter 'model' is not permitted to be passed. "
-        "The route being queried already defines a model instance."
+        "The parameter 'model' is not permitted to be passed. The route being queried already defines a model instance."
     )
 
     def __init__(self) -> None:
@@ -171,7 +175,7 @@ class UpstreamError(GatewayError):
 
     status = 502
     type = "upstream_error"
-    code = "upstream_error"
+    code: str | None = "upstream_error"
 
 
 class Refused(UpstreamError):
@@ -195,8 +199,12 @@ class Refused(UpstreamError):
         self.upstream_status = status
         self.status = 503 if status == 529 else status
         self.type = type or ("invalid_request_error" if self.status < 500 else "server_error")
-        self.code = kwargs.get("code")
+        self.code = kwargs.get("code")  # the provider's or none: not the class's
         self.extra = dict(extra or {})
+
+    @property
+    def kind(self) -> str:
+        return f"provider_{self.upstream_status}"
 
     @property
     def error(self) -> dict[str, Any]:

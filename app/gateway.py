@@ -90,7 +90,8 @@ class Gateway:
         """An answer in pieces, begun: its first event is here. Raises UpstreamError where there will be none."""
         invocation.upstream_begins()
         response = self._transport.open(request.call)
-        stream = Stream(request.endpoint, request.payload, response.raw, invocation, keep_alive)
+        body: Any = response.raw  # a Body, whatever requests' types say
+        stream = Stream(request.endpoint, request.payload, body, invocation, keep_alive)
         try:
             if not 200 <= response.status_code < 300 or "json" in response.headers.get("content-type", ""):
                 raise _no_stream(request, response)
@@ -100,6 +101,10 @@ class Gateway:
             stream.close()
             raise
         return stream
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._transport.close()
 
 
 def _no_stream(request: Request, response: Any) -> GatewayError:

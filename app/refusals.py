@@ -1,4 +1,4 @@
-"""What a provider's error becomes for the caller: its status, words and code, without anything that is the gateway's secret."""
+"""What a provider's error becomes for the caller: its status, words and code, without any secret of the gateway's."""
 
 from __future__ import annotations
 

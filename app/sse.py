@@ -1,7 +1,7 @@
 """Server-sent events: bytes in, events out; events in, bytes out. No I/O.
 
-Source: WHATWG HTML, section 9.2 "Server-sent events". Lines end with LF, CRLF or CR; a colon begins a comment; one space
-after `data:` is optional and not part of the value; a blank line ends an event; a BOM may stand at the start.
+Source: WHATWG HTML, section 9.2 "Server-sent events". Lines end with LF, CRLF or CR; a colon begins a comment; one
+space after `data:` is optional and not part of the value; a blank line ends an event; a BOM may stand at the start.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Event(NamedTuple):
 
 
 class Decoder:
-    """Bytes in whatever pieces they come -> events. Comments and events without data are skipped, as the standard says."""
+    """Bytes in whatever pieces -> events. Comments and events without data are skipped, as the standard says."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []  # of the event that has begun; joined only when its end is here
         self._size = 0
-        self._tail = b""  # the last bytes of _pieces: an end may lie across two reads
+        self._tail = b""  # the last byte of _pieces: an end may lie across two reads
         self._begun = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -52,11 +52,13 @@ class Decoder:
             held = b""
         blocks = text.split(b"\n\n")
         self._keep(blocks.pop() + held)
+        if len(text) > MAX_EVENT_BYTES and any(len(block) > MAX_EVENT_BYTES for block in blocks):
+            raise _endless()
         return [event for block in blocks if (event := _parse(block)) is not None]
 
     def close(self) -> list[Event]:
         """What stands there unended when the stream is over: whether it is whole, only its reader can tell."""
-        text, held = _unify_line_ends(b"".join(self._pieces))
+        text, _ = _unify_line_ends(b"".join(self._pieces))
         self._drop()
         event = _parse(text)
         return [event] if event is not None else []
@@ -66,9 +68,9 @@ class Decoder:
             return
         self._pieces.append(data)
         self._size += len(data)
-        self._tail = (self._tail + data)[-3:]
+        self._tail = data[-1:]
         if self._size > MAX_EVENT_BYTES:
-            raise Garbled(f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes")
+            raise _endless()
 
     def _drop(self) -> None:
         self._pieces, self._size, self._tail = [], 0, b""
@@ -85,14 +87,18 @@ class Decoder:
 
 
 def encode(data: bytes) -> bytes:
-    """One event without a name, as it goes out."""
+    """One event without a name, as it goes out. `data` holds no CR: neither JSON nor what a Decoder gave does."""
     if b"\n" in data:
         data = data.replace(b"\n", b"\ndata: ")
     return b"data: " + data + b"\n\n"
 
 
+def _endless() -> Garbled:
+    return Garbled(f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes")
+
+
 def _has_blank_line(data: bytes) -> bool:
-    return b"\n\n" in data or (b"\r" in data and (b"\r\n\r" in data or b"\r\r" in data or b"\n\r" in data))
+    return b"\n\n" in data or (b"\r" in data and (b"\r\r" in data or b"\n\r" in data))
 
 
 def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:

@@ -122,7 +122,7 @@ class Stream:
         return chunks, None
 
     def _chunk(self, event: Event) -> bytes | None:
-        """An event's data as the client may have it. Each is parsed, to see its usage, its error, or that it is garbage."""
+        """An event's data as the client may have it. Parsed, to see its usage, its error, or that it is garbage."""
         data = event.data
         if data.startswith(b"[DONE]"):
             self._done = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -80,6 +80,8 @@ def _stream(asked: Request, invocation: Invocation, decorate: Decorate) -> Respo
 
 def _end(stream: Stream, invocation: Invocation) -> None:
     stream.close()
+    if not invocation.delivered and invocation.error is None:
+        invocation.error = "client_left"
     invocation.tell()
 
 
@@ -109,9 +111,8 @@ def _understood(batches: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
 
 
 def _delivered(body: Iterable[bytes], invocation: Invocation) -> Iterator[bytes]:
-    """The body as it goes out. Whoever takes it to its end was there to the end."""
-    invocation.error = "client_left"
+    """The body as it goes out."""
     for data in body:
         invocation.bytes_out += len(data)
         yield data
-    invocation.error = None if invocation.error == "client_left" else invocation.error
+    invocation.delivered = True

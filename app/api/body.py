@@ -21,14 +21,37 @@ _JSON = re.compile(r"application/([\w.\-]+\+)?json", re.IGNORECASE)
 
 
 def read(limit: int) -> bytes:
-    """The body as its sender wrote it, unpacked. Raises TooLarge over `limit` bytes, UnsupportedMedia, BadRequest."""
+    """The body as its sender wrote it, unpacked.
+
+    Raises TooLarge over `limit` bytes, BadRequest for one that is cut short, UnsupportedMedia for an unknown coding,
+    and, as MLflow does, InvalidPayload for a content type that is not JSON's.
+    """
     if not _JSON.fullmatch(request.mimetype):
         said = f", not {request.mimetype[:100]}" if request.mimetype else ""
-        raise UnsupportedMedia(f"the Content-Type should be application/json{said}")
-    request.max_content_length = limit
-    data = request.get_data(cache=False)
+        raise InvalidPayload(
+            [Problem((), f"the Content-Type should be application/json{said}", "model_attributes_type")]
+        )
+    data = _received(limit)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     return data if encoding == "identity" else unpack(data, encoding, limit)
+
+
+def _received(limit: int) -> bytes:
+    """The body as it came, from the server itself: Werkzeug hands on what is too long or too short without a word."""
+    length = request.content_length
+    if length is not None and length > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes")
+    if length is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    try:
+        data: bytes = request.environ["wsgi.input"].read(limit + 1 if length is None else length)
+    except Exception as error:  # whatever the server raises for broken chunks, or a connection that broke
+        raise BadRequest("the body is not framed as HTTP says", code="invalid_body") from error
+    if len(data) > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes")
+    if length is not None and len(data) < length:
+        raise BadRequest("the body is shorter than its Content-Length", code="invalid_body")
+    return data
 
 
 def unpack(data: bytes, encoding: str, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Which endpoints and routes there are, as MLflow's 2.0, legacy and 3.0 interfaces tell it. Never a key or a setting."""
+"""Which endpoints and routes there are, as MLflow's 2.0, legacy and 3.0 interfaces say. Never a key or a setting."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import orjson
-from flask import Blueprint, request
-from marshmallow import Schema, ValidationError, fields
+from flask import Blueprint, redirect, request
+from marshmallow import INCLUDE, Schema
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.api import body
 from app.api.weir import snapshot
 from app.config import Endpoint, TrafficRoute
-from app.errors import BadRequest, InvalidPayload, NotFound, NotImplementedYet, Problem
+from app.errors import BadRequest, NotFound, NotImplementedYet
+from app.schemas import check_against
+from app.schemas.fields import Exactly, ListOf, an_object
 
 blueprint = Blueprint("endpoints", __name__, url_prefix="/api")
 
@@ -29,6 +32,13 @@ def list_endpoints() -> dict[str, Any]:
     """One page of endpoints, in the order of the file."""
     page, token = _page(list(snapshot().endpoints.values()))
     return {"endpoints": [_endpoint(endpoint) for endpoint in page], "next_page_token": token}
+
+
+@blueprint.get("/2.0/endpoints")
+@blueprint.get("/2.0/gateway/routes")
+def add_slash() -> BaseResponse:
+    """To the list, as MLflow does: 307. Without scheme and host: what a proxy passes on need not be the client's."""
+    return redirect(request.full_path.replace("?", "/?", 1).rstrip("?"), 307)
 
 
 @blueprint.get("/2.0/endpoints/<name>")
@@ -70,19 +80,18 @@ def get_limits(name: str) -> dict[str, Any]:
 class SetLimitsSchema(Schema):
     """What MLflow's set_limits takes."""
 
-    route = fields.String(required=True)
-    limits = fields.List(fields.Dict(), required=True)
+    class Meta:
+        unknown = INCLUDE
+
+    route = Exactly("a string", required=True)
+    limits = ListOf(an_object, required=True)
 
 
 @blueprint.post("/2.0/endpoints/limits/")
 @blueprint.post("/2.0/gateway/limits/")
 def set_limits() -> dict[str, Any]:
     """Not available in MLflow's gateway either: limits are set in the file."""
-    try:
-        SetLimitsSchema().load(body.parse(body.read(snapshot().max_body)))
-    except ValidationError as error:
-        problems = [Problem((key,), str(words)) for key, words in error.normalized_messages().items()]
-        raise InvalidPayload(problems) from error
+    check_against(SetLimitsSchema(), body.parse(body.read(snapshot().max_body)))
     raise NotImplementedYet("The set_limits API is not available yet.")
 
 

@@ -9,7 +9,7 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from app.errors import RETRY_AFTER_SECONDS, BadRequest, GatewayError, InvalidPayload, TooLarge
+from app.errors import RETRY_AFTER_SECONDS, BadRequest, GatewayError, InvalidPayload
 from app.telemetry import Invocation
 
 log = logging.getLogger("weir.api")
@@ -57,13 +57,9 @@ def answer(error: GatewayError) -> Response:
     return response
 
 
-def answer_http(error: HTTPException) -> Response | HTTPException:
-    """Werkzeug's own errors: unknown path, wrong method, a body that is too large or cut short."""
+def answer_http(error: HTTPException) -> Response:
+    """Werkzeug's own errors: unknown path, wrong method."""
     code = error.code or 500
-    if code < 400:
-        return error  # a redirect
-    if code == 413:
-        return answer(TooLarge(f"the body is larger than {request.max_content_length} bytes"))
     words = BadRequest(error.name if code in (404, 405) else error.description or error.name)
     words.status = code
     words.code = error.name.lower().replace(" ", "_")
@@ -74,4 +70,9 @@ def answer_http(error: HTTPException) -> Response | HTTPException:
 def answer_unforeseen(error: Exception) -> Response:
     """A fault of ours: the log has it, the client does not."""
     log.exception("%s %s failed", request.method, request.path, exc_info=error)
-    return answer(GatewayError("the gateway met an error of its own; its log says more", code="internal_error"))
+    return answer(of_ours())
+
+
+def of_ours() -> GatewayError:
+    """What a client is told of a fault of ours."""
+    return GatewayError("the gateway met an error of its own; its log says more", code="internal_error")

@@ -27,29 +27,36 @@ def events(batches: Iterable[list[bytes]], write_error: Callable[[GatewayError],
 def array(batches: Iterable[list[bytes]], write_error: Callable[[GatewayError], bytes]) -> Iterator[bytes]:
     """A JSON array of the chunks, each with a non-empty `choices`, as they come; an error is its last element.
 
-    MLflow's client reads a stream's answer as one JSON document, and its users read `chunk["choices"][0]` of each element.
-    What an event without choices holds (usage, Azure's filter results) goes into the chunk before it, or the first one.
+    MLflow's client reads a stream's answer as one JSON document, and its users `chunk["choices"][0]` of each element.
+    What an event without choices holds (usage, Azure's filter results) goes into the chunk before it, or the first.
     """
-    held: dict[str, Any] = {}  # the element that may still be added to
     before = b"["
+    for element in _elements(batches, write_error):
+        yield before + element if element else b" "  # white space keeps the connection alive as a comment does
+        before = b"," if element else before
+    yield b"]" if before == b"," else b"[]"
+
+
+def _elements(batches: Iterable[list[bytes]], write_error: Callable[[GatewayError], bytes]) -> Iterator[bytes]:
+    """The array's elements; b"" for a silence."""
+    held: dict[str, Any] = {}  # what may still be added to the element that comes next
+    failed = b""
     try:
         for batch in batches:
-            written = b""
+            if not batch:
+                yield b""
             for chunk in map(orjson.loads, batch):
                 if held.get("choices") and chunk.get("choices"):
-                    written += before + orjson.dumps(held)
-                    held, before = chunk, b","
+                    yield orjson.dumps(held)
+                    held = chunk
                 else:
                     held = _joined(held, chunk)
-            yield written or b" "  # white space between elements keeps the connection alive as a comment does
-        last = held
-        end = b""
     except GatewayError as error:
-        last = held
-        end = write_error(error)
-    elements = [orjson.dumps(last)] if last.get("choices") else []
-    elements += [end] if end else []
-    yield (before if elements or before == b"[" else b"") + b",".join(elements) + b"]"
+        failed = write_error(error)
+    if held.get("choices"):
+        yield orjson.dumps(held)
+    if failed:
+        yield failed
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

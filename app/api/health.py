@@ -26,7 +26,7 @@ def live() -> dict[str, Any]:
 
 @blueprint.get("/health/ready")
 def ready() -> dict[str, Any]:
-    """Ready to serve, and whether the configuration file is what serves; its problems are for its owner's log, not for here."""
+    """Ready to serve, and whether the configuration file is what serves. What is wrong with it, the log says."""
     now = weir().live
     config = {"valid": not now.problems, "problems": len(now.problems), "endpoints": len(now.snapshot.endpoints)}
     return {"status": "OK", "config": config}

@@ -13,17 +13,21 @@ from app.schemas import CHAT
 
 blueprint = Blueprint("invocations", __name__)
 
+LONGEST_NAME = 200
+"""Characters of an unknown name that are repeated, in answers and in the log."""
+
 
 @blueprint.post("/gateway/<name>/invocations")
 @blueprint.post("/endpoints/<name>/invocations")
 def invoke(name: str) -> Response:
     """Send a payload to the endpoint or route that the URL names."""
-    answering.begin(name)
+    answering.begin(name[:LONGEST_NAME])
     now = snapshot()
     target = now.endpoints.get(name) or now.routes.get(name)
     if target is None:
         raise NotFound(
-            f"The endpoint '{name}' is not present or active on the server. Please verify the endpoint name.",
+            f"The endpoint '{name[:LONGEST_NAME]}' is not present or active on the server. "
+            "Please verify the endpoint name.",
             code="endpoint_not_found",
         )
     raw = body.read(now.max_body)
@@ -33,17 +37,10 @@ def invoke(name: str) -> Response:
     return answering.answer(target, payload, raw, naming_provider)
 
 
-def naming_provider(endpoint: Endpoint) -> answering.Decorate:
+def naming_provider(endpoint: Endpoint, data: bytes) -> bytes:
     """MLflow's answers to chat name their provider; one that does so itself is left as it is."""
-    addition = b'"provider":' + orjson.dumps(endpoint.provider.name) + b"}"
-
-    def decorate(data: bytes) -> bytes:
-        if b'"provider"' in data:
-            return data
-        return data.rstrip()[:-1] + (b"," if len(data) > 2 else b"") + addition
-
-    return decorate if endpoint.type == CHAT else _as_it_is
-
-
-def _as_it_is(data: bytes) -> bytes:
-    return data
+    if endpoint.type != CHAT or (b'"provider"' in data and "provider" in orjson.loads(data)):
+        return data
+    kept = data.rstrip()[:-1].rstrip()
+    comma = b"" if kept.lstrip() == b"{" else b","
+    return b'%s%s"provider":%s}' % (kept, comma, orjson.dumps(endpoint.provider.name))

@@ -1,4 +1,4 @@
-"""OpenAI's surface: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models. `model` names an endpoint or a route."""
+"""OpenAI's surface, /v1: chat completions, completions, embeddings, models. `model` names an endpoint or a route."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ def invoke(endpoint_type: str) -> Response:
     invocation.name = target.name
     if target.type != endpoint_type:
         raise BadRequest(f"Endpoint '{target.name}' is not {_KINDS[endpoint_type]} endpoint.", param="model")
-    return answering.answer(target, payload, raw, lambda endpoint: _as_it_is)
+    return answering.answer(target, payload, raw, _as_it_is)
 
 
 @blueprint.get("/models")
 def list_models() -> dict[str, Any]:
     """Endpoints and routes, as OpenAI lists models."""
     now = snapshot()
-    return {"object": "list", "data": [_model(target) for target in (*now.endpoints.values(), *now.routes.values())]}
+    targets: list[Endpoint | TrafficRoute] = [*now.endpoints.values(), *now.routes.values()]
+    return {"object": "list", "data": [_model(target) for target in targets]}
 
 
 @blueprint.get("/models/<path:name>")
@@ -58,7 +59,7 @@ def _target(now: Snapshot, payload: dict[str, Any]) -> Endpoint | TrafficRoute:
 
 
 def _find(now: Snapshot, name: str) -> Endpoint | TrafficRoute:
-    target = now.endpoints.get(name) or now.routes.get(name)
+    target: Endpoint | TrafficRoute | None = now.endpoints.get(name) or now.routes.get(name)
     if target is None:
         raise NotFound(f"The model '{name[:200]}' does not exist", code="model_not_found", param="model")
     return target
@@ -69,5 +70,5 @@ def _model(target: Endpoint | TrafficRoute) -> dict[str, Any]:
     return {"id": target.name, "object": "model", "created": _STARTED, "owned_by": owner}
 
 
-def _as_it_is(data: bytes) -> bytes:
+def _as_it_is(endpoint: Endpoint, data: bytes) -> bytes:
     return data

@@ -21,6 +21,11 @@ class Weir:
     gateway: Gateway
     limiter: Limiter
 
+    def close(self) -> None:
+        """Let go of connections and files; they come back when they are needed."""
+        self.gateway.close()
+        self.limiter.close()
+
 
 def weir() -> Weir:
     """The current application's."""

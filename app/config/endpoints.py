@@ -16,6 +16,9 @@ from app.providers import PROVIDERS, Provider, Settings, known_names
 from app.providers.settings import nearest
 from app.schemas import SCHEMAS
 
+Entry = Mapping[str, Any]
+"""What EndpointSchema made of an entry."""
+
 _ENTRY = EndpointSchema()
 
 
@@ -41,7 +44,7 @@ class EndpointReader:
             return None
         return self._endpoint(entry, provider, translator, settings)
 
-    def _endpoint(self, entry: Mapping[str, Any], provider: Provider, translator: Translator, settings: Settings) -> Endpoint:
+    def _endpoint(self, entry: Entry, provider: Provider, translator: Translator, settings: Settings) -> Endpoint:
         model = entry["model"].get("name")
         return Endpoint(
             name=entry["name"], type=entry["endpoint_type"], provider=provider, model=model, settings=settings,

@@ -25,7 +25,7 @@ _OPTIONS = ("keep_alive", "max_body", "limits_storage")
 
 
 def config_path() -> Path:
-    """The file to read: GATEWAY_CONFIG, else MLflow's MLFLOW_GATEWAY_CONFIG, else endpoints.yaml in the current directory."""
+    """The file to read: $GATEWAY_CONFIG, else MLflow's $MLFLOW_GATEWAY_CONFIG, else endpoints.yaml where we are."""
     named = os.environ.get("GATEWAY_CONFIG") or os.environ.get("MLFLOW_GATEWAY_CONFIG")
     return Path(named or "endpoints.yaml")
 
@@ -45,8 +45,10 @@ def _snapshot(data: Mapping[str, Any], path: Path, problems: Problems) -> Snapsh
     """What there is of a snapshot; it is worth something only if there are no problems."""
     settings = SettingsReader(problems)
     file = settings.read(data, _FILE, ()) or {}
-    if "endpoints" not in data:
-        problems.add((), "the key 'endpoints' is missing")
+    if data.get("endpoints") is None:  # nothing at all, too: a file that is cut short there is not an empty one
+        problems.add(
+            ("endpoints",) if "endpoints" in data else (), "the key 'endpoints' is missing or empty; say [] for none"
+        )
     endpoints = _endpoints(data, EndpointReader(problems, settings, file.get("timeouts", {})))
     routes = _routes(data, problems, endpoints)
     _check_names(data, problems)

@@ -1,4 +1,4 @@
-"""Proxies and trust: from the file or, where it is silent, from the environment variables that curl and requests read."""
+"""Proxies and trust: from the file or, where it is silent, from the environment variables that curl reads too."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def _ca_bundle(file: Mapping[str, Any], problems: Problems) -> str | None:
     named = {"ca_bundle": file.get("ca_bundle"), **{name: os.environ.get(name) for name in _BUNDLES}}
     source, bundle = next(((name, path) for name, path in named.items() if path), (None, None))
     if bundle and not Path(bundle).is_file():
-        problems.add(("ca_bundle",), f"there is no file '{bundle}'" + (f", which {source} names" if source in _BUNDLES else ""))
+        named_by = f", which {source} names" if source in _BUNDLES else ""
+        problems.add(("ca_bundle",), f"there is no file '{bundle}'{named_by}")
     return bundle
 
 

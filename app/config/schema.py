@@ -29,9 +29,9 @@ def route_name(value: str) -> None:
 def parse_period(value: str) -> tuple[int, str]:
     """`minute` -> (1, "minute"); `5 minutes` -> (5, "minute"). Raises ValidationError."""
     match = _PERIOD.fullmatch(value)
-    if not match or match[1] and not int(match[1]):
+    if not match or (match[1] and not int(match[1])):
         raise ValidationError(
-            f"'{value[:100]}' is not a period: use second, minute, hour, day, month or year, with a number before it or not"
+            f"'{value[:100]}' is not a period: use second, minute, hour, day, month or year, or say `5 minutes`"
         )
     return int(match[1] or 1), match[2].lower()
 
@@ -124,4 +124,4 @@ class FileSchema(SettingsSchema):
     @pre_load
     def without_own(self, data: Any, **_: Any) -> Any:
         """Keys with `x-` are the file's own: a place for what YAML's anchors and merge keys share."""
-        return {key: value for key, value in data.items() if not key.startswith("x-")} if isinstance(data, dict) else data
+        return {key: value for key, value in data.items() if not key.startswith("x-")}

@@ -70,7 +70,7 @@ def _from_environment(text: str) -> str:
 
 
 def _means_file(text: str) -> bool:
-    """Whether a text is the path of a file, or was meant to be: its first directory is there, so that a lost file is noticed."""
+    """Whether a text is a file's path, or was meant to be: its first directory is there, so a lost file is noticed."""
     try:
         return Path(text).is_file() or ("/" in text.strip("/") and _first_directory(text).is_dir())
     except (OSError, ValueError):  # longer than a path may be, or holds a NUL: then it is a literal

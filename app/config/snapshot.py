@@ -34,8 +34,8 @@ class Endpoint:
     model: str | None
     settings: Settings = field(repr=False)
     translator: Translator
-    url: str
-    timeouts: Timeouts = Timeouts()
+    url: str = field(repr=False)  # its query may hold a key
+    timeouts: Timeouts = field(default_factory=Timeouts)
     limit: Limit | None = None
 
     @property
@@ -55,7 +55,7 @@ class TrafficRoute:
     def pick(self) -> Endpoint:
         """One destination, at random by its share."""
         endpoints, weights = zip(*self.destinations, strict=True)
-        picked: Endpoint = random.choices(endpoints, weights)[0]
+        picked: Endpoint = random.choices(endpoints, weights)[0]  # noqa: S311
         return picked
 
 
@@ -80,7 +80,7 @@ class Snapshot:
     """Seconds of silence on a stream after which a comment is sent."""
     max_body: int = 32 * 1024 * 1024
     """Bytes of a request's body, as sent and as unpacked."""
-    limits_storage: str | None = None
+    limits_storage: str | None = field(default=None, repr=False)  # may hold a password
     """URL of the store that counts limits; None: one that the workers of this machine share."""
     network: Network = Network()
     files: tuple[Path, ...] = ()

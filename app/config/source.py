@@ -46,11 +46,11 @@ class Source:
     def value(self, path: Path) -> Any:
         """What stands at a path; None where nothing does."""
         value = self.data
-        for key in path:
-            try:
+        try:
+            for key in path:
                 value = value[key]
-            except (KeyError, IndexError, TypeError):
-                return None
+        except (KeyError, IndexError, TypeError):
+            return None
         return value
 
 

@@ -12,7 +12,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """Between our schema for one endpoint type and a dialect's. Pure: no I/O, and what comes in is copied, not changed."""
+    """Between our schema for one endpoint type and a dialect's. Pure: no I/O; what comes in is copied, not changed."""
 
     path: str
     """The path below the provider's base URL."""

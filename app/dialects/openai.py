@@ -6,8 +6,10 @@ from app.dialects import JSON, Translator
 
 
 def request(model: str | None, payload: JSON) -> JSON:
-    """The payload with the provider's model in place of whatever stood there."""
-    return {**payload, "model": model} if model is not None else payload
+    """The payload with the provider's model, if any, in place of what stood there: an endpoint's name."""
+    if model is None:
+        return {key: value for key, value in payload.items() if key != "model"}
+    return {**payload, "model": model}
 
 
 def asking_usage(payload: JSON) -> JSON:

@@ -9,10 +9,25 @@ import orjson
 
 from app.dialects import JSON
 
-_LONGEST_WORDS = 2_000
-"""Characters of a body that is not JSON which are shown: enough to know it by."""
+_LONGEST_WORDS = 8_000
+"""Characters of a provider's words that are shown."""
 
-_KEY_LIKE = re.compile(r"[^\s'\"]*\*{3,}[^\s'\".]*|\b(?:sk|pk|gsk|xai|hf|nvapi|r8|key)[-_][\w*.\-]{4,}|\b[A-Za-z0-9_\-]{32,}\b")
+# First what a provider itself leaves of a key: sk-a***z.
+_KEY_LIKE = re.compile(
+    r"""
+      [^\s'"*]{0,64}\*{3,}[^\s'".]*
+    | \b(?:sk|pk|gsk|xai|hf|nvapi|r8|key)[-_](?:[\w*\-]|\.(?=\w)){4,}
+    | \b(?:AKIA|ASIA)[A-Z0-9]{12,}
+    | (?<=[Bb]earer\ )[^\s'"]+
+    | \b[A-Za-z0-9_\-]{32,}
+    """,
+    re.VERBOSE,
+)
+
+_TITLE = re.compile(rb"(?i)<title[^<>]*>([^<]+)")
+_TAG = re.compile(rb"<[^<>]*>")
+
+_KNOWN = ("message", "type", "code", "param")
 
 
 class Refusal(NamedTuple):
@@ -22,7 +37,7 @@ class Refusal(NamedTuple):
     type: str | None = None
     code: str | None = None
     param: str | None = None
-    extra: JSON = {}  # noqa: RUF012  # never changed
+    extra: JSON = {}  # never changed
 
 
 def read(body: bytes) -> Refusal:
@@ -40,19 +55,19 @@ def of(data: JSON) -> Refusal:
     """The refusal in a JSON object: OpenAI's `error` object, an `error` string, `detail`, or `message`."""
     error = data.get("error")
     if isinstance(error, dict):
-        known = ("message", "type", "code", "param")
-        extra = {key: value for key, value in error.items() if key not in known and not isinstance(value, type(None))}
-        return Refusal(_words(error.get("message") or error), _text(error.get("type")), _text(error.get("code")), _text(error.get("param")), extra)
+        extra = {key: value for key, value in error.items() if key not in _KNOWN and value is not None}
+        kind, code, param = (_text(error.get(key)) for key in _KNOWN[1:])
+        return Refusal(_words(error.get("message") or error), kind, code, param, extra)
     words = error or data.get("detail") or data.get("message") or data
-    code = data.get("code") or data.get("error_code")
-    return Refusal(_words(words), _text(data.get("error_type") or data.get("type")), _text(code))
+    code = _text(data.get("code")) or _text(data.get("error_code"))
+    return Refusal(_words(words), _text(data.get("error_type") or data.get("type")), code, _text(data.get("param")))
 
 
 def status_of(data: JSON) -> int:
     """The status of an error that came under a 200: its own `code` or `status` if that is one, else 502."""
     error = data.get("error")
-    candidates = [error.get(key) for key in ("status_code", "code", "status")] if isinstance(error, dict) else []
-    for value in (*candidates, data.get("status")):
+    holders = [error, data] if isinstance(error, dict) else [data]
+    for value in (holder.get(key) for holder in holders for key in ("status_code", "code", "status")):
         if isinstance(value, (int, str)) and str(value).isdecimal() and 400 <= int(value) < 600:
             return int(value)
     return 502
@@ -64,13 +79,32 @@ def without_keys(words: str) -> str:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _words(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    """A message; of FastAPI's list of problems, each place and message."""
+    if isinstance(value, list) and value and all(map(_is_fastapi, value)):
+        value = "; ".join(f"{_place(item.get('loc'))}{item['msg']}" for item in value)
+    return _cut(value if isinstance(value, str) else orjson.dumps(value).decode())
+
+
+def _is_fastapi(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("msg"), str)
+
+
+def _place(loc: Any) -> str:
+    return f"{'.'.join(map(str, loc))}: " if isinstance(loc, list) and loc else ""
 
 
 def _plain(body: bytes) -> str:
-    words = body.decode("utf-8", "replace").strip()[:_LONGEST_WORDS]
-    return words or "the provider gave no reason"
+    """A body that is not JSON: a sentence, or a proxy's page, of which the title says most."""
+    body = body[: 16 * _LONGEST_WORDS]
+    if body.lstrip()[:1] == b"<":
+        title = _TITLE.search(body)
+        body = b" ".join((title[1] if title else _TAG.sub(b" ", body)).split())
+    return _cut(body.decode("utf-8", "replace").strip()) or "the provider gave no reason"
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]} ..."

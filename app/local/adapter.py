@@ -16,8 +16,7 @@ from app.local import chat, completions, embeddings
 from app.local.answer import Answer, refused
 from app.local.behaviour import HEADER, Behaviour
 from app.local.body import Body, Clock
-from app.local.payload import as_object
-from app.local.refusal import Refusal
+from app.local.payload import Refusal, as_object
 
 
 class LocalAdapter(BaseAdapter):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from app.local.refusal import Refusal
+from app.local.payload import Refusal
 
 HEADER = "Weir-Local-Settings"
 """The settings travel as JSON in this header: they stand where another provider's call has its credential."""

@@ -13,22 +13,17 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 from zlib import crc32
 
 from app.local import tokens
 from app.local.answer import Answer, whole
-from app.local.payload import JSON, MOST_CHOICES, as_text, integer, is_integer, refuse
-from app.local.refusal import Refusal
+from app.local.payload import JSON, Refusal, Text, integer, refuse, texts
 
 MOST_DIMENSIONS = 4096
 MOST_TOKENS = 8192
 """In one input, as OpenAI's models have it; all inputs together may have forty times as many."""
 WORD = re.compile(r"\w+")
 WORD_WEIGHT, PAIR_WEIGHT, TRIGRAM_WEIGHT = 1.0, 0.3, 0.2
-
-Text = str | list[int]
-"""What one embedding is of: a text, or token ids."""
 
 
 def answer(payload: JSON, dimensions: int) -> Answer:
@@ -37,9 +32,9 @@ def answer(payload: JSON, dimensions: int) -> Answer:
     encoding = payload.get("encoding_format")
     if encoding not in (None, "float", "base64"):
         raise refuse("encoding_format", encoding, "'float' or 'base64'")
-    texts = _inputs(payload.get("input"))
-    used = _used(texts)
-    vectors = (vector(text, size) for text in texts)
+    inputs = texts(payload.get("input"), "input")
+    used = _used(inputs)
+    vectors = (vector(text, size) for text in inputs)
     data = [
         {"object": "embedding", "index": index, "embedding": packed(one) if encoding == "base64" else one}
         for index, one in enumerate(vectors)
@@ -85,28 +80,9 @@ def _features(text: Text) -> Iterator[str]:
     yield from (f"p{first} {second}" for first, second in pairwise(words))
 
 
-def _inputs(value: Any) -> list[Text]:
-    """The texts in any of the four forms that OpenAI takes: text, texts, token ids, lists of token ids."""
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list) or not value:
-        raise refuse("input", value, "a string, a list of strings, a list of token ids or a list of those")
-    if all(map(is_integer, value)):
-        return [value]
-    if len(value) > MOST_CHOICES:
-        raise Refusal(f"input has {len(value)} entries; at most {MOST_CHOICES} are taken", "input")
-    return [_input(one, f"input[{index}]") for index, one in enumerate(value)]
-
-
-def _input(value: Any, place: str) -> Text:
-    if isinstance(value, list) and value and all(map(is_integer, value)):
-        return value
-    return as_text(value, place)
-
-
-def _used(texts: list[Text]) -> int:
+def _used(inputs: list[Text]) -> int:
     """Tokens of all inputs; Refusal if that is too many."""
-    counts = [len(text) if isinstance(text, list) else tokens.count(text) for text in texts]
+    counts = list(map(tokens.count, inputs))
     for index, count in enumerate(counts):
         if count > MOST_TOKENS:
             raise Refusal(f"input[{index}] has {count} tokens; at most {MOST_TOKENS} are taken", f"input[{index}]")

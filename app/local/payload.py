@@ -1,16 +1,45 @@
-"""Reading a request's body: each value as its type, or a Refusal that names it. A null is as good as absent."""
+"""Reading a request's body: each value as its type, or a Refusal that names the place. A null is as good as absent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from app.local.refusal import Refusal
-
 JSON = dict[str, Any]
+Text = str | list[int]
+"""A text, or the ids of its tokens."""
 
 MOST_CHOICES = 2048
 """Answers in one response: prompts times `n`. So that one request cannot hold a worker for long."""
+
+
+TYPES = {429: "rate_limit_error"}
+
+
+class Refusal(Exception):
+    """The built-in model will not answer: the status, and what its error object says. `retry_after` is in seconds."""
+
+    def __init__(
+        self,
+        message: str,
+        param: str | None = None,
+        *,
+        status: int = 400,
+        code: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """`{"error": {...}}`."""
+        kind = TYPES.get(self.status) or ("server_error" if self.status >= 500 else "invalid_request_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
 def refuse(place: str, value: Any, wanted: str) -> Refusal:
@@ -41,7 +70,7 @@ def as_text(value: Any, place: str) -> str:
     return value
 
 
-def is_integer(value: Any) -> bool:
+def _is_integer(value: Any) -> bool:
     """Whether `value` is a JSON integer; JSON's true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -51,9 +80,24 @@ def integer(payload: Mapping[str, Any], name: str, least: int, most: int | None 
     value = payload.get(name)
     if value is None:
         return None
-    if not is_integer(value) or value < least or (most is not None and value > most):
+    if not _is_integer(value) or value < least or (most is not None and value > most):
         raise refuse(name, value, f"an integer of at least {least}" + (f" and at most {most}" if most else ""))
     return int(value)
+
+
+def texts(value: Any, place: str) -> list[Text]:
+    """The texts in any of the four forms that OpenAI takes: text, texts, token ids, lists of token ids."""
+    if isinstance(value, str) or _is_tokens(value):
+        return [value]
+    if not isinstance(value, list) or not value:
+        raise refuse(place, value, "a string, a list of strings, a list of token ids or a list of those")
+    if len(value) > MOST_CHOICES:
+        raise Refusal(f"{place} has {len(value)} entries; at most {MOST_CHOICES} are taken", place)
+    return [one if _is_tokens(one) else as_text(one, f"{place}[{index}]") for index, one in enumerate(value)]
+
+
+def _is_tokens(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_integer, value))
 
 
 def flag(payload: Mapping[str, Any], name: str) -> bool:

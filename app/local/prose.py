@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from app.local import tokens
 from app.local.messages import Conversation, Said
-from app.local.variety import pick
 
 WORD = re.compile(r"\w+")
 QUOTED = 40
@@ -39,35 +42,41 @@ ENDINGS = (
 )
 
 
+def key(*parts: Any) -> str:
+    """A short name for JSON values, the same in every process: 24 hexadecimal digits."""
+    return hashlib.blake2b(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
+def _pick(options: Sequence[str], *parts: Any) -> str:
+    """One of `options`, decided by `parts`: it looks free and is the same every time."""
+    return options[int(key(*parts), 16) % len(options)]
+
+
 def reply(chat: Conversation, *variety: Any) -> str:
     """The answer to the last message of a chat; `variety` decides between wordings."""
-    sentences = [pick(OPENINGS, "opening", *variety), _what_was_said(chat), _what_it_is(chat.last)]
+    sentences = [_pick(OPENINGS, *variety), _what_was_said(chat), _what_it_is(chat.last)]
     if len(chat.said) > 1:
         sentences.append(f"It was message {len(chat.said)} of our conversation.")
-    return " ".join([*filter(None, sentences), pick(CLOSINGS, "closing", *variety)])
+    return " ".join([*filter(None, sentences), _pick(CLOSINGS, "closing", *variety)])
 
 
-def continuation(prompt: str, suffix: str, *variety: Any) -> str:
-    """How a prompt goes on, with the space that it needs before and after."""
+def continuation(prompt: str, *variety: Any) -> str:
+    """How a prompt goes on, with the space that it needs before it."""
     seen = WORD.findall(prompt[-READ:])
-    read = f"which read {_counted(len(seen), 'word')}" + (f" up to '{clipped(seen[-1], 1)}'" if seen else "")
-    text = f"{pick(CONTINUATIONS, 'continuation', *variety)}, {read}. {pick(ENDINGS, 'ending', *variety)}"
-    if suffix:
-        text += f" It leads to: {quoted(suffix)}."
-    before = "" if not prompt or prompt[-1].isspace() else " "
-    after = " " if suffix and not suffix[0].isspace() else ""
-    return before + text + after
+    read = f"which read {_counted(len(seen), 'word')}" + (f" up to '{_clipped(seen[-1], 1)}'" if seen else "")
+    text = f"{_pick(CONTINUATIONS, prompt, *variety)}, {read}. {_pick(ENDINGS, prompt, *variety)}"
+    return text if not prompt or prompt[-1].isspace() else f" {text}"
 
 
-def clipped(text: str, most: int = QUOTED) -> str:
+def _clipped(text: str, most: int = QUOTED) -> str:
     """The first tokens of a text; an ellipsis says that there was more."""
     seen = tokens.split(text[: 40 * (most + 1)])
     return "".join(seen[:most]) + ("..." if len(seen) > most else "")
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     """A text on one line, clipped, in quotation marks."""
-    return f'"{" ".join(clipped(text).split())}"'
+    return f'"{" ".join(_clipped(text).split())}"'
 
 
 def _what_was_said(chat: Conversation) -> str:
@@ -75,8 +84,8 @@ def _what_was_said(chat: Conversation) -> str:
     if not last.text:
         return "Your last message has no text."
     if last.role in ("tool", "function"):
-        return f"The result of {chat.tool_of(last)} is: {quoted(last.text)}."
-    return f"You said: {quoted(last.text)}."
+        return f"The result of {chat.tool_of(last)} is: {_quoted(last.text)}."
+    return f"You said: {_quoted(last.text)}."
 
 
 def _what_it_is(last: Said) -> str:
@@ -84,7 +93,7 @@ def _what_it_is(last: Said) -> str:
     if not seen:
         return ""
     longest = max(seen, key=len)
-    return f"That is {_counted(len(seen), 'word')}, the longest '{clipped(longest, 1)}'."
+    return f"That is {_counted(len(seen), 'word')}, the longest '{_clipped(longest, 1)}'."
 
 
 def _counted(number: int, noun: str) -> str:

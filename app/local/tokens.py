@@ -16,6 +16,6 @@ def split(text: str) -> list[str]:
     return TOKEN.findall(text)
 
 
-def count(text: str) -> int:
-    """How many tokens `text` has."""
-    return len(split(text))
+def count(text: str | list[int]) -> int:
+    """How many tokens `text` has; it may be given as their ids."""
+    return len(split(text) if isinstance(text, str) else text)

@@ -12,6 +12,7 @@ PROVIDERS: dict[str, Provider] = {
     for provider in (
         openai.OPENAI,
         openai.AZURE,
+        openai.AZUREAD,
         openai.COMPATIBLE,
         local.LOCAL,
     )

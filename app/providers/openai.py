@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from app.call import Call
 from app.dialects import openai
-from app.providers.provider import Provider, Secret, Settings, SettingsSchema
+from app.providers.provider import Provider
+from app.providers.settings import OneOf, Secret, Settings, SettingsSchema, base_url, flag, header_value
 
-_http_url = validate.URL(
-    schemes={"http", "https"}, require_tld=False, error="should be an http:// or https:// URL, not '{input}'"
-)
-
-
-def base_url(**kwargs: Any) -> fields.String:
-    """A setting that holds the address that a provider's paths are appended to."""
-    return fields.String(validate=_http_url, **kwargs)
+_API_TYPES = ("openai", "azure", "azuread")
 
 
 class CompatibleSettings(SettingsSchema):
@@ -27,47 +21,72 @@ class CompatibleSettings(SettingsSchema):
 
     api_base = base_url(required=True)
     api_key = Secret()
-    stream_usage = fields.Boolean(load_default=True)
+    stream_usage = flag(load_default=True)
+
+
+class _ApiType(fields.String):
+    """One of MLflow's three, in whichever case."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, *args, **kwargs).lower()
+
+
+def _api_type(default: str) -> _ApiType:
+    return _ApiType(load_default=default, validate=OneOf(*_API_TYPES))
 
 
 class OpenAISettings(SettingsSchema):
     """MLflow's keys for OpenAI and Azure OpenAI, all under `provider: openai`."""
 
-    API_TYPES = ("openai", "azure", "azuread")
-
     openai_api_key = Secret(required=True)
-    openai_api_type = fields.String(load_default="openai", validate=validate.OneOf(API_TYPES))
+    openai_api_type = _api_type("openai")
     openai_api_base = base_url()
     openai_api_version = fields.String()
     openai_deployment_name = fields.String()
-    openai_organization = fields.String()
-    openai_project = fields.String()
-    stream_usage = fields.Boolean(load_default=True)
+    openai_organization = fields.String(validate=header_value)
+    openai_project = fields.String(validate=header_value)
+    stream_usage = flag(load_default=True)
 
-    @validates_schema
-    def check_type(self, settings: dict[str, Any], **_: Any) -> None:
-        """Azure needs an address of its own; only OpenAI has organizations."""
-        api_type = settings["openai_api_type"]
-        if api_type == "openai":
-            wrong = "is for openai_api_type 'azure' or 'azuread' only"
-            errors = {key: [wrong] for key in ("openai_deployment_name",) if settings.get(key)}
-        else:
-            needed = ("openai_api_base", "openai_deployment_name", "openai_api_version")
-            errors = {key: [f"is required with openai_api_type '{api_type}'"] for key in needed if not settings.get(key)}
-            wrong = "is for openai_api_type 'openai' only"
-            errors |= {key: [wrong] for key in ("openai_organization", "openai_project") if settings.get(key)}
-        if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_type(self, settings: dict[str, Any], said: Any, **_: Any) -> None:
+        """Azure needs an address of its own; only OpenAI has organizations. `said` has the keys that are wrong too."""
+        api_type = settings.get("openai_api_type")
+        if api_type is None or not isinstance(said, dict):
+            return
+        if errors := _misplaced(api_type, {key for key, value in said.items() if value}):
+            raise ValidationError(errors)
+
+
+def _misplaced(api_type: str, keys: set[str]) -> dict[str, list[str]]:
+    """What is wrong with which keys for an API type."""
+    if api_type == "openai":
+        wrong = "is for openai_api_type 'azure' or 'azuread' only"
+        return {key: [wrong] for key in ("openai_deployment_name",) if key in keys}
+    needed = ("openai_api_base", "openai_deployment_name", "openai_api_version")
+    wrong = "is for openai_api_type 'openai' only"
+    return {
+        **{key: [f"is required with openai_api_type '{api_type}'"] for key in needed if key not in keys},
+        **{key: [wrong] for key in ("openai_organization", "openai_project") if key in keys},
+    }
 
 
 class AzureSettings(OpenAISettings):
     """The same keys, of type `azure` unless they say otherwise."""
 
-    openai_api_type = fields.String(load_default="azure", validate=validate.OneOf(OpenAISettings.API_TYPES))
+    openai_api_type = _api_type("azure")
 
 
-def _below(base: str, path: str) -> str:
-    return f"{base.rstrip('/')}/{path}"
+class AzureADSettings(OpenAISettings):
+    """The same keys, of type `azuread` unless they say otherwise: the key is a token of Microsoft Entra ID."""
+
+    openai_api_type = _api_type("azuread")
+
+
+def _below(base: str, path: str, **query: str | None) -> str:
+    """The URL of a path below an address; an address with a query keeps it."""
+    url = urlsplit(base)
+    pairs = [*parse_qsl(url.query, keep_blank_values=True), *((key, value) for key, value in query.items() if value)]
+    return urlunsplit((url.scheme, url.netloc, f"{url.path.rstrip('/')}/{path}", urlencode(pairs), ""))
 
 
 def _compatible_url(settings: Settings, model: str, path: str) -> str:
@@ -75,11 +94,11 @@ def _compatible_url(settings: Settings, model: str, path: str) -> str:
 
 
 def _openai_url(settings: Settings, model: str, path: str) -> str:
+    version = {"api-version": settings.get("openai_api_version")}
     if settings["openai_api_type"] == "openai":
-        return _below(settings.get("openai_api_base") or "https://api.openai.com/v1", path)
+        return _below(settings.get("openai_api_base") or "https://api.openai.com/v1", path, **version)
     deployment = quote(settings["openai_deployment_name"], safe="")
-    query = urlencode({"api-version": settings["openai_api_version"]})
-    return _below(settings["openai_api_base"], f"openai/deployments/{deployment}/{path}?{query}")
+    return _below(settings["openai_api_base"], f"openai/deployments/{deployment}/{path}", **version)
 
 
 def _bearer(call: Call, key: str, **more: str) -> Call:
@@ -94,12 +113,13 @@ def _authorize_openai(settings: Settings, call: Call) -> Call:
     key = settings["openai_api_key"]
     if settings["openai_api_type"] == "azure":
         return replace(call, headers={**call.headers, "api-key": key})
-    more = {"OpenAI-Organization": settings.get("openai_organization"), "OpenAI-Project": settings.get("openai_project")}
-    return _bearer(call, key, **{name: value for name, value in more.items() if value})
+    named = {"OpenAI-Organization": "openai_organization", "OpenAI-Project": "openai_project"}
+    return _bearer(call, key, **{name: settings[setting] for name, setting in named.items() if settings.get(setting)})
 
 
 OPENAI = Provider("openai", OpenAISettings, openai.TRANSLATORS, _openai_url, _authorize_openai, asks_usage=True)
 AZURE = replace(OPENAI, name="azure", settings=AzureSettings)
+AZUREAD = replace(OPENAI, name="azuread", settings=AzureADSettings)
 COMPATIBLE = Provider(
     "openai-compatible",
     CompatibleSettings,

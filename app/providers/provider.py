@@ -26,6 +26,6 @@ class Provider:
     authorize: Callable[[Settings, Call], Call]
     """The call with credentials: the only place where one is used."""
     asks_usage: bool = False
-    """Its streams report usage only when `stream_options` asks; `stream_usage: false` in the settings turns that off."""
+    """Its streams report usage if `stream_options` asks for it; the setting `stream_usage: false` turns that off."""
     retired: str | None = None
     """Since when and why the service is gone; shown as a warning at boot."""

@@ -54,7 +54,7 @@ class Number(fields.Float):
         return super()._validated(value)  # type: ignore[no-any-return, unused-ignore]
 
 
-_KINDS: tuple[tuple[type[fields.Field], str], ...] = (
+_KINDS: tuple[tuple[type[fields.Field[Any]], str], ...] = (
     (fields.String, "a string"),
     (fields.Integer, "a whole number"),
     (fields.Float, "a number"),
@@ -65,7 +65,7 @@ _KINDS: tuple[tuple[type[fields.Field], str], ...] = (
 
 
 class SettingsSchema(Schema):
-    """What every provider's `model.config` schema derives from. A key that is not named is an error; an empty one is absent."""
+    """What every schema of settings derives from. A key that is not named is an error; an empty one is absent."""
 
     class Meta:
         unknown = RAISE
@@ -80,7 +80,8 @@ class SettingsSchema(Schema):
         kind = next((words for known, words in _KINDS if isinstance(field_obj, known)), "something else")
         wrong: Any = [WrongKind(kind)]
         missing: Any = [Missing()]
-        changed = dict.fromkeys(("invalid", "special", "too_large"), wrong) | dict.fromkeys(("required", "null"), missing)
+        changed = dict.fromkeys(("invalid", "special", "too_large"), wrong)
+        changed |= dict.fromkeys(("required", "null"), missing)
         field_obj.error_messages = {**field_obj.error_messages, **changed}
 
     @pre_load
@@ -106,6 +107,12 @@ class OneOf:
     def __call__(self, value: str) -> None:
         if value not in self.choices:
             raise ValidationError(f"unknown value '{value[:100]}'{nearest(value, self.choices)}")
+
+
+def header_value(value: str) -> None:
+    """A validator: a text that goes into a header of every call."""
+    if not value.isascii() or not value.isprintable():
+        raise ValidationError("should hold printable ASCII characters only: it goes into a header")
 
 
 def http_url(value: str) -> None:

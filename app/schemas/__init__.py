@@ -1,6 +1,6 @@
 """What a client may say: the envelope of each endpoint type's payload.
 
-A schema checks types, ranges and what is required. It rebuilds nothing: what passes on is what came, unknown keys included.
+A schema checks types, ranges and what is required. It rebuilds nothing: what came passes on, unknown keys included.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ _REQUIRED = "Field required"
 
 def check(endpoint_type: str, payload: Mapping[str, Any]) -> None:
     """Raise InvalidPayload, naming every problem and its place, unless `payload` fits its endpoint type."""
-    errors = SCHEMAS[endpoint_type].validate(payload)
+    check_against(SCHEMAS[endpoint_type], payload)
+
+
+def check_against(schema: Schema, payload: Mapping[str, Any]) -> None:
+    """The same for any schema."""
+    errors = schema.validate(payload)
     if errors:
         raise InvalidPayload(list(_problems(errors)))
 

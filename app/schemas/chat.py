@@ -11,7 +11,7 @@ from app.schemas.sampling import SamplingSchema
 
 
 def a_message(item: Any) -> Any:
-    """What is wrong with a message: its role and the kind of its content, no deeper (a nested schema costs ten times more)."""
+    """What is wrong with a message: its role and the kind of its content; a nested schema costs ten times more."""
     if not isinstance(item, dict):
         return ["Input should be an object"]
     problems: dict[str, Any] = {}
@@ -53,9 +53,9 @@ class ResponseFormat(Exactly):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         super()._deserialize(value, attr, data, **kwargs)
         if not isinstance(value.get("type"), str):
-            raise ValidationError({"type": ["Field required"]})  # type: ignore[arg-type]
+            raise ValidationError({"type": ["Field required"]})
         if value["type"] == "json_schema" and not isinstance(value.get("json_schema"), dict):
-            raise ValidationError({"json_schema": ["Field required"]})  # type: ignore[arg-type]
+            raise ValidationError({"json_schema": ["Field required"]})
         return value
 
 

@@ -24,7 +24,7 @@ def is_a(value: Any, kind: str) -> bool:
     return isinstance(value, _KINDS[kind]) and (kind == "a boolean" or not isinstance(value, bool))
 
 
-class Exactly(fields.Field):
+class Exactly(fields.Field[Any]):
     """A value of one of some JSON kinds, unchanged; `least` and `most` bound a number.
 
     `kinds` are words from `_KINDS`: they stand in the message as they are.
@@ -63,7 +63,7 @@ class ListOf(Exactly):
             raise ValidationError(f"List should have at least {self.at_least} item after validation, not {len(value)}")
         problems = {index: wrong for index, item in enumerate(value) if (wrong := self.check_item(item))}
         if problems:
-            raise ValidationError(problems)  # type: ignore[arg-type]  # a dict by index is how marshmallow reports lists
+            raise ValidationError(problems)  # a dict by index is how marshmallow reports lists
         return value
 
 

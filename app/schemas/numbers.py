@@ -8,11 +8,11 @@ import re
 from app.errors import InvalidPayload, Problem
 
 _MAYBE = re.compile(rb"e\+(?:1[89]|[2-9]\d|\d{3})[,}\]]")
-"""What an integer beyond 64 bits has become when it is written again: a float of 1e18 or more, at the end of its value."""
+"""What an integer beyond 64 bits has become when it is written again: a float of 1e18 or more, and its value's end."""
 
 
 def check_exact(said: bytes, written: bytes) -> None:
-    """Raise InvalidPayload if `said` (the client's JSON) holds an integer beyond 64 bits that `written` holds as a float.
+    """Raise InvalidPayload if `said`, the client's JSON, holds an integer that `written` can only hold as a float.
 
     The search is for what such an integer would look like, which costs nothing; only then is `said` read again.
     """

@@ -1,4 +1,4 @@
-"""One JSON line per invocation on standard output. What it may hold is the list below: never a prompt, a key or a header."""
+"""One JSON line per invocation on standard output. It holds what `line` lists: never a prompt, a key or a header."""
 
 from __future__ import annotations
 

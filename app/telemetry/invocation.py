@@ -15,8 +15,9 @@ class Invocation:
     """What is known so far. Times are monotonic seconds; tokens are None until the provider has said them."""
 
     __slots__ = (
-        "_told", "bytes_in", "bytes_out", "dropped_events", "endpoint", "error", "first_token", "input_tokens", "name",
-        "output_tokens", "request_id", "started", "status", "stream", "upstream_ended", "upstream_started",
+        "_told", "bytes_in", "bytes_out", "delivered", "dropped_events", "endpoint", "error", "first_token",
+        "input_tokens", "name", "output_tokens", "request_id", "started", "status", "stream", "upstream_ended",
+        "upstream_started",
     )  # fmt: skip
 
     def __init__(self, request_id: str, name: str | None) -> None:
@@ -33,6 +34,8 @@ class Invocation:
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
         self.bytes_in = self.bytes_out = self.dropped_events = 0
+        self.delivered = False
+        """Whether the last byte of a stream was taken; else its client has left."""
         self._told = False
 
     def upstream_begins(self) -> None:
@@ -55,8 +58,8 @@ class Invocation:
             self.output_tokens = _integer(usage.get("completion_tokens"), self.output_tokens)
 
     def fails(self, error: GatewayError) -> None:
-        """Note what went wrong, by its code."""
-        self.error = error.code or type(error).__name__
+        """Note what went wrong: a word of ours, never a provider's."""
+        self.error = error.kind
 
     def server_timing(self) -> str:
         """The Server-Timing header so far, in milliseconds: the gateway's own share and the provider's."""

@@ -1,7 +1,8 @@
 """Prometheus metrics under OpenTelemetry's GenAI names, right over all workers.
 
-Source of the names: OpenTelemetry semantic conventions for generative AI, "Metrics"; dots become underscores, and the unit is
-appended, as OpenTelemetry's Prometheus compatibility page says. No label takes a value that a client or a provider chooses.
+Source of the names: OpenTelemetry semantic conventions for generative AI, "Metrics"; dots become underscores, and the
+unit is appended, as OpenTelemetry's Prometheus compatibility page says. No label takes a value that a client or a
+provider chooses.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 if TYPE_CHECKING:
     from app.telemetry.invocation import Invocation
@@ -26,7 +27,10 @@ DURATION = Histogram(
     "gen_ai_client_operation_duration_seconds", "How long invocations took.", (*_LABELS, "error_type"), buckets=_SECONDS
 )
 FIRST_TOKEN = Histogram(
-    "gen_ai_client_operation_time_to_first_chunk_seconds", "When a stream's first event came.", _LABELS, buckets=_SECONDS
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    "When a stream's first event came.",
+    _LABELS,
+    buckets=_SECONDS,
 )
 TOKENS = Histogram(
     "gen_ai_client_token_usage", "Tokens per invocation.", (*_LABELS, "gen_ai_token_type"), buckets=_TOKENS

@@ -46,7 +46,7 @@ def run(interpreter: str, tmp_path: Path) -> Run:
         path.write_text(usage_page.at(script, gateway.port))
         ours = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         done = subprocess.run(
-            [interpreter, str(path)], cwd=tmp_path, env=ours, capture_output=True, text=True, check=False
+            [interpreter, str(path)], cwd=tmp_path, env=ours, capture_output=True, text=True, timeout=50, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -59,7 +59,7 @@ def test_the_pages_first_block_prints_the_answer(run: Run, gateway: RunningGatew
 
 
 def test_the_pages_streaming_and_embeddings_block_runs(run: Run, gateway: RunningGateway) -> None:
-    shown = 'print(); print([[len(e), all(isinstance(n, float) for n in e)] for e in embeddings])'
+    shown = "print(); print([[len(e), all(isinstance(n, float) for n in e)] for e in embeddings])"
 
     printed = run(gateway, usage_page.PYTHON_ADVANCED + shown)
 
@@ -245,7 +245,7 @@ def test_a_providers_refusal_is_no_stream_but_an_error_and_is_not_tried_again(
 
     printed = run(troubled, REFUSED)
 
-    assert printed.startswith("403 Client Error")
+    assert printed.startswith("422 Client Error")
     assert "fail_rate is 1" in printed
     assert len(_invocations(troubled, "refusing")) == len(before) + 1
 

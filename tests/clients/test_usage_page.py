@@ -21,7 +21,9 @@ def shell(gateway: RunningGateway, curl: str) -> Any:
     def run(command: str) -> str:
         environment = {**os.environ, "PATH": f"{Path(curl).parent}:{os.environ['PATH']}"}
         pasted = usage_page.at(command, gateway.port)
-        done = subprocess.run(["/bin/sh", "-c", pasted], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["/bin/sh", "-c", pasted], env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -35,7 +37,7 @@ def post(gateway: RunningGateway, curl: str) -> Any:
     def send(endpoint: str, body: str, family: str = "gateway") -> Any:
         url = f"http://localhost:{gateway.port}/{family}/{endpoint}/invocations"
         command = [curl, "-sS", "--fail", "-H", "Content-Type: application/json", "-d", "@-", url]
-        done = subprocess.run(command, input=body, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=body, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 

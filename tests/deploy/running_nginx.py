@@ -1,4 +1,4 @@
-"""Debian's nginx over deploy/nginx.conf, unprivileged and in a directory of its own: only addresses and paths are changed."""
+"""nginx over deploy/nginx.conf in a directory of its own, only addresses and paths changed; and a gateway behind it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from tests.running import PATIENCE_SECONDS, ROOT, free_port
+import yaml
+
+from tests.running import PATIENCE_SECONDS, ROOT, RunningGateway, free_port
+from tests.upstream import Upstream
 
 SHIPPED = ROOT / "deploy" / "nginx.conf"
 
@@ -33,7 +37,7 @@ def placed(text: str, directory: Path, port: int) -> str:
 
 
 def _user() -> str:
-    """Workers as who the tests are: another user could not read the directory; without privileges there is no choice."""
+    """Workers as who runs the tests: no other may enter the directory. Without privileges there is no choice."""
     if os.geteuid() != 0:
         return ""
     return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};"
@@ -90,3 +94,23 @@ class RunningNginx:
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(PATIENCE_SECONDS)
+
+
+class GatewayBehind(RunningGateway):
+    """A gateway on the socket file where an nginx expects it; `url` is the nginx's: it is up when nginx reaches it."""
+
+    def __init__(self, nginx: RunningNginx, upstream: Upstream, directory: Path, worker_class: str = "gevent") -> None:
+        bind = {"WEIR_BIND": f"unix:{nginx.socket_path}"}
+        super().__init__(_config(upstream), directory, worker_class=worker_class, environment=bind)
+        self.url, self.port = nginx.url, nginx.port
+
+
+def _config(upstream: Upstream) -> dict[str, Any]:
+    """The shipped endpoints, and one whose provider is scripted.
+
+    A silence is broken each second: that shows who has left, and is too little to push a held-back event out of nginx.
+    """
+    config: dict[str, Any] = yaml.safe_load((ROOT / "endpoints.yaml").read_text())
+    model = {"provider": "openai-compatible", "name": "scripted", "config": {"api_base": upstream.api_base}}
+    config["endpoints"].append({"name": "remote", "endpoint_type": "llm/v1/chat", "model": model})
+    return {**config, "keep_alive": 1}

@@ -156,11 +156,7 @@ KEYS = [
     "max_tokens",
     "dimensions",
     "encoding_format",
-    "echo",
-    "suffix",
     "seed",
-    "allowed_tools",
-    "mode",
 ]
 VALUES = st.one_of(
     st.none(),

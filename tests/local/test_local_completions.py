@@ -54,15 +54,6 @@ def test_token_ids_are_a_prompt_too(ask, prompt, choices, counted):
     assert answer.json["usage"]["prompt_tokens"] == counted
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_echo_puts_the_prompt_before_the_text_and_does_not_count_it_as_completion(ask, stream):
-    plain, echoed = ask("completions", ONCE), ask("completions", {**ONCE, "echo": True, "stream": stream})
-    said = "".join(c["choices"][0]["text"] for c in echoed.chunks) if stream else texts(echoed)[0]
-    assert said == ONCE["prompt"] + texts(plain)[0]
-    if not stream:
-        assert echoed.json["usage"] == plain.json["usage"]
-
-
 def test_a_stream_says_word_by_word_what_the_whole_answer_says(ask):
     stream = ask("completions", {**ONCE, "stream": True, "stream_options": {"include_usage": True}})
     whole = ask("completions", ONCE)
@@ -71,12 +62,6 @@ def test_a_stream_says_word_by_word_what_the_whole_answer_says(ask):
     assert said[:-1] == tokens.split(texts(whole)[0])
     assert stream.chunks[-1]["usage"] == whole.json["usage"]
     assert stream.chunks[-2]["choices"][0]["finish_reason"] == "stop"
-
-
-def test_a_suffix_is_led_up_to(ask):
-    (text,) = texts(ask("completions", {**ONCE, "suffix": "the end."}))
-    assert "the end" in text
-    assert text.endswith(" ")
 
 
 @pytest.mark.parametrize(
@@ -88,10 +73,8 @@ def test_a_suffix_is_led_up_to(ask):
         ({"prompt": ["a", 1.5]}, "prompt[1]"),
         ({"prompt": [True]}, "prompt[0]"),
         ({"prompt": [[]]}, "prompt[0]"),
-        ({"prompt": [1, 2], "echo": True}, "echo"),
         ({"prompt": ["a"] * 2000, "n": 2}, "n"),
         ({"max_tokens": -1}, "max_tokens"),
-        ({"suffix": 4}, "suffix"),
         ({"stop": {}}, "stop"),
     ],
 )

@@ -263,3 +263,15 @@ ANSWERS: tuple[type[Schema], ...] = (
     Destination, TrafficRoute, Health, ConfigState, Readiness, ErrorObject, OpenAIError, PayloadProblem, MLflowError,
 )  # fmt: skip
 """Each after those that it holds."""
+
+EXAMPLES: dict[type[Schema], dict[str, object]] = {
+    Usage: {"prompt_tokens": 6, "completion_tokens": 12, "total_tokens": 18},
+    AnsweredMessage: {"role": "assistant", "content": "Hello!"},
+    ErrorObject: {
+        "message": "What went wrong, with the value that did",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": None,
+    },
+}
+"""Where a generated example would say little."""

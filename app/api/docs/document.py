@@ -10,7 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from app.api.docs import payloads
-from app.api.docs.answers import ANSWERS, MLflowError, OpenAIError
+from app.api.docs.answers import ANSWERS, EXAMPLES, MLflowError, OpenAIError
 from app.api.docs.operations import OPERATIONS, Operation
 from app.version import __version__
 
@@ -86,7 +86,8 @@ def _add_components(spec: APISpec) -> None:
 
 
 def _described(schema: type[Schema]) -> JSON:
-    return {"description": schema.__doc__}
+    said: JSON = {"description": schema.__doc__}
+    return {**said, "examples": [EXAMPLES[schema]]} if schema in EXAMPLES else said
 
 
 def _operation(operation: Operation) -> JSON:
@@ -106,15 +107,19 @@ def _operation(operation: Operation) -> JSON:
 
 
 def _id(operation: Operation) -> str:
-    words = operation.path.replace("{name}", "name").replace(".", "_").strip("/").split("/")
-    return "_".join((operation.method, *filter(None, words)))
+    words = operation.path.replace("{name}", "name").replace(".", "_").split("/")[1:]
+    return "_".join((operation.method, *(word or "index" for word in words)))  # a path may end with a slash
 
 
 def _parameters(operation: Operation) -> list[JSON]:
-    found: list[JSON] = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.query]
+    found: list[JSON] = []
     if "{name}" in operation.path:
-        name: JSON = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        found.append({**name, "example": "swagger-ui.css" if operation.path.startswith("/docs/") else "chat"})
+        example = "swagger-ui.css" if operation.path.startswith("/docs/") else "chat"
+        schema = {"type": "string", "minLength": 1}
+        found.append({"name": "name", "in": "path", "required": True, "schema": schema, "example": example})
+    if operation.pages:
+        words = "What the page before said in `next_page_token`."
+        found.append({"name": "page_token", "in": "query", "description": words, "schema": {"type": "string"}})
     return found
 
 

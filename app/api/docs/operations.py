@@ -35,7 +35,8 @@ class Operation:
     """Of the answer that is no refusal."""
     invokes: tuple[str, ...] = ()
     """The endpoint types whose payloads it takes; their answers take the place of `returns`."""
-    query: tuple[str, ...] = ()
+    pages: bool = False
+    """Whether it answers page by page."""
     takes: type[Schema] | None = None
     """The schema of another payload."""
 
@@ -49,9 +50,9 @@ _TYPES = (CHAT, COMPLETIONS, EMBEDDINGS)
 _INVOCATIONS, _V1, _MANAGEMENT = "Invocations", "OpenAI's interface", "Endpoints and routes"
 _LIMITS, _HEALTH, _DOCS = "Limits", "Health and metrics", "Documentation"
 
-_TOKEN = ("page_token",)
 _HTML = ("text/html",)
 _NAMED = (404,)
+_LEGACY_PAGE = answers.LegacyRoutePage
 
 _get = partial(Operation, "get")
 _post = partial(Operation, "post")
@@ -66,13 +67,13 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("/v1/embeddings", _V1, "Turn text into vectors", invokes=(EMBEDDINGS,), refuses=_OPENAI),
     _get("/v1/models", _V1, "List endpoints and routes as models", answers.Models),
     _get("/v1/models/{name}", _V1, "Describe an endpoint or a route as a model", answers.Model, _NAMED),
-    _get("/api/2.0/endpoints/", _MANAGEMENT, "List the endpoints", answers.EndpointPage, (400,), query=_TOKEN),
+    _get("/api/2.0/endpoints/", _MANAGEMENT, "List the endpoints", answers.EndpointPage, (400,), pages=True),
+    _get("/api/2.0/endpoints", _MANAGEMENT, "To the list of endpoints", _HTML, status=307),
     _get("/api/2.0/endpoints/{name}", _MANAGEMENT, "Describe an endpoint", answers.Endpoint, _NAMED),
-    _get("/api/3.0/gateway/endpoint/{name}", _MANAGEMENT, "The same, in MLflow 3's place", answers.Endpoint, _NAMED),
+    _get("/api/3.0/gateway/endpoint/{name}", _MANAGEMENT, "The same, in its 3.0 form", answers.Endpoint, _NAMED),
     _get("/api/3.0/gateway/route/{name}", _MANAGEMENT, "Describe a traffic route", answers.TrafficRoute, _NAMED),
-    _get(
-        "/api/2.0/gateway/routes/", _MANAGEMENT, "List endpoints, legacy", answers.LegacyRoutePage, (400,), query=_TOKEN
-    ),
+    _get("/api/2.0/gateway/routes/", _MANAGEMENT, "List the endpoints, legacy", _LEGACY_PAGE, (400,), pages=True),
+    _get("/api/2.0/gateway/routes", _MANAGEMENT, "To the list, legacy", _HTML, status=307),
     _get("/api/2.0/gateway/routes/{name}", _MANAGEMENT, "Describe an endpoint, legacy", answers.LegacyRoute, _NAMED),
     _get("/api/2.0/endpoints/limits/{name}", _LIMITS, "Not available", refuses=(501,)),
     _get("/api/2.0/gateway/limits/{name}", _LIMITS, "Not available, legacy", refuses=(501,)),

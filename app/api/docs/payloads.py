@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from app.api.docs.answers import ChatCompletion, ChatCompletionChunk, Completion, Embeddings
+from app.api.docs.answers import ChatCompletion, ChatCompletionChunk, Completion, Embeddings, OpenAIError
 from app.schemas import CHAT, COMPLETIONS, EMBEDDINGS
 from app.schemas.chat import ChatSchema, ResponseFormat, a_message
 from app.schemas.completions import CompletionsSchema
@@ -137,23 +137,25 @@ def content(types: Sequence[str]) -> JSON:
     shapes: list[JSON] = [_ref(kind.answer) for kind in kinds]
     if not chunks:
         return {"application/json": {"schema": _any(shapes)}}
-    shapes.append(
-        {
-            "type": "array",
-            "items": _any([_ref(chunk) for chunk in chunks]),
-            "description": "The chunks of a stream, for a client that reads an answer as one JSON document (MLflow's).",
-        }
-    )
+    chunk = _any([_ref(shape) for shape in chunks])
+    shapes.append({"type": "array", "items": {"anyOf": [chunk, _ref(OpenAIError)]}, "description": _ARRAY})
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [chunk, _ref(OpenAIError)]},
+    }
+    event = {"type": "object", "properties": {"data": {"anyOf": [{"const": "[DONE]"}, data]}}, "required": ["data"]}
     return {
         "application/json": {"schema": _any(shapes)},
-        "text/event-stream": {"schema": {"type": "string", "description": _EVENTS}},
+        "text/event-stream": {"schema": {"description": _EVENT, **event}},
     }
 
 
-_EVENTS = (
-    "With `stream: true`: server-sent events. The data of each is a chunk in JSON; the last is `[DONE]`. A stream that "
-    'fails after its beginning ends with an event whose data is `{"error": {...}}` instead. Lines that begin with a '
-    "colon keep the connection alive."
+_ARRAY = "The chunks of a stream, for a client that reads every answer as one JSON document, as MLflow's does."
+_EVENT = (
+    "One of the server-sent events of a stream (`stream: true`). The data of each is a chunk in JSON; the last is "
+    '`[DONE]`. A stream that fails after its beginning ends with an event whose data is `{"error": {...}}` instead. '
+    "Lines that begin with a colon keep the connection alive."
 )
 
 

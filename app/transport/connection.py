@@ -1,0 +1,212 @@
+"""Connections: how one is made (TCP, proxy, TLS), and the pool of those that wait for their next exchange."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import ssl
+import termios
+import time
+from collections import deque
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from app.errors import ConfigError, TimedOut, Unreachable
+from app.transport.proxy import open_tunnel
+
+MAX_IDLE_SECONDS = 55.0
+"""A kept connection older than this is not trusted: load balancers close theirs at 60."""
+MAX_IDLE_CONNECTIONS = 256
+"""Kept per origin."""
+KEEPALIVE_SECONDS = 45
+"""A model may think for minutes: so often the system tells what stands in between (NAT) that the connection lives."""
+_NOTHING = b"\0" * 4
+
+
+class Origin(NamedTuple):
+    """Whom a connection leads to, and through which proxy."""
+
+    scheme: str
+    host: str
+    port: int
+    proxy: str | None = None
+
+
+class Connection:
+    """A socket to an origin, and when it was last used (monotonic seconds)."""
+
+    __slots__ = ("_patience", "origin", "reused", "sock", "used")
+
+    def __init__(self, origin: Origin, sock: socket.socket) -> None:
+        self.origin, self.sock = origin, sock
+        self.used = 0.0
+        self.reused = False
+        self._patience = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Let each use of the socket take this long, more or less: 1 % is not worth a system call."""
+        if abs(seconds - self._patience) > 0.01 * seconds:
+            self.sock.settimeout(seconds)
+            self._patience = seconds
+
+    def spoke(self) -> bool:
+        """Whether something came while nothing was asked: an end (TLS), a 408, or an answer that is another's."""
+        try:
+            return fcntl.ioctl(self.sock.fileno(), termios.FIONREAD, _NOTHING) != _NOTHING
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Hang up."""
+        with suppress(OSError):
+            self.sock.close()
+
+
+class Pool:
+    """The connections that wait for their next exchange, by origin; the last one used is the first to be used again.
+
+    They belong to one process: what was opened before a fork stays the parent's.
+    """
+
+    def __init__(self, max_idle: float = MAX_IDLE_SECONDS, max_connections: int = MAX_IDLE_CONNECTIONS) -> None:
+        """`max_idle` is in seconds; `max_connections` per origin."""
+        self._max_idle, self._max_connections = max_idle, max_connections
+        self._kept: dict[Origin, deque[Connection]] = {}
+        self._pid = os.getpid()
+
+    def take(self, origin: Origin) -> Connection | None:
+        """A connection that may be used again, or None."""
+        if self._pid != os.getpid():
+            self.close()  # closes this process's side only
+        kept = self._kept.get(origin)
+        oldest = time.monotonic() - self._max_idle
+        while kept:
+            with suppress(IndexError):  # another thread may have taken the last one
+                connection = kept.pop()
+                if connection.used > oldest and not connection.spoke():
+                    connection.reused = True
+                    return connection
+                connection.close()
+        return None
+
+    def give(self, connection: Connection) -> None:
+        """Keep a connection whose exchange is over and whole."""
+        connection.used = now = time.monotonic()
+        kept = self._kept.get(connection.origin)
+        if kept is None:
+            kept = self._kept.setdefault(connection.origin, deque())
+        kept.append(connection)
+        with suppress(IndexError):
+            if len(kept) > self._max_connections or kept[0].used <= now - self._max_idle:
+                kept.popleft().close()
+
+    def drop_old(self) -> None:
+        """Close what is too old to be used, of every origin."""
+        oldest = time.monotonic() - self._max_idle
+        for kept in list(self._kept.values()):
+            with suppress(IndexError):
+                while kept[0].used <= oldest:
+                    kept.popleft().close()
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        kept, self._kept, self._pid = self._kept, {}, os.getpid()
+        for connections in kept.values():
+            for connection in connections:
+                connection.close()
+
+
+class Connector:
+    """Makes connections; remembers TLS sessions, which make the next handshake with the same origin shorter."""
+
+    def __init__(self, ca_bundle: str | None = None) -> None:
+        """`ca_bundle` is a file of trusted certificates; None: certifi's. Raises ConfigError."""
+        # Made here and not when it is first needed: a session serves only the context that it came from.
+        try:
+            self._tls = ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
+        except OSError as error:
+            raise ConfigError([f"ca_bundle: '{ca_bundle}' cannot be used: {_words(error)}"]) from error
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._sessions: dict[Origin, ssl.SSLSession] = {}
+
+    def connect(self, origin: Origin, wait: float) -> Connection:
+        """A new connection, within `wait` seconds but for the name's resolution. Raises TimedOut or Unreachable."""
+        proxy = urlsplit(origin.proxy) if origin.proxy else None
+        if proxy and proxy.scheme != "http":
+            raise Unreachable(f"a proxy's URL begins with http://, not with {proxy.scheme}://")
+        host, port = (proxy.hostname or "", proxy.port or 80) if proxy else (origin.host, origin.port)
+        try:
+            return Connection(origin, self._open(origin, (host, port), time.monotonic() + wait))
+        except TimeoutError:
+            raise TimedOut(f"{host}:{port} did not accept a connection within {wait:g} s") from None
+        except ssl.SSLError as error:
+            raise Unreachable(f"no TLS connection to {origin.host}:{origin.port}: {_words(error)}") from error
+        except (OSError, UnicodeError) as error:
+            raise Unreachable(f"no connection to {host}:{port}: {_words(error)}") from error
+
+    def remember(self, connection: Connection) -> None:
+        """Keep a new connection's TLS session; not before its first answer: TLS 1.3 sends it after the handshake."""
+        if connection.reused or not isinstance(connection.sock, ssl.SSLSocket):
+            return
+        if session := connection.sock.session:
+            self._sessions[connection.origin] = session
+
+    def _open(self, origin: Origin, peer: tuple[str, int], until: float) -> socket.socket:
+        sock = _reach(peer, until)
+        try:
+            sock.settimeout(_left(until))
+            if origin.scheme == "http":
+                return sock
+            if origin.proxy:
+                open_tunnel(sock, origin.host, origin.port, origin.proxy, until)
+                sock.settimeout(_left(until))
+            return self._tls.wrap_socket(sock, server_hostname=origin.host, session=self._sessions.get(origin))
+        except BaseException:
+            sock.close()
+            raise
+
+
+def _reach(peer: tuple[str, int], until: float) -> socket.socket:
+    """A TCP connection to the first of a name's addresses that takes it; each has its share of the time."""
+    addresses = socket.getaddrinfo(*peer, type=socket.SOCK_STREAM)
+    failure = OSError("the name has no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left(until) / (len(addresses) - tried))
+            sock.connect(address)
+            _tune(sock)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+    raise failure
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+        if hasattr(socket, option):  # Linux
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE_SECONDS)
+
+
+def _left(until: float) -> float:
+    """Seconds to a monotonic time, at least a millisecond: 0 would make a socket non-blocking."""
+    return max(until - time.monotonic(), 0.001)
+
+
+def _words(error: Exception) -> str:
+    """What an error of the system says, without its numbers."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    return getattr(error, "strerror", None) or str(error)
