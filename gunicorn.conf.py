@@ -87,7 +87,9 @@ def when_ready(server):
     """Say where the gateway is and what it serves."""
     from app.cli import banner
 
-    sys.stderr.write(banner(server.app.wsgi().extensions["weir"].live, [str(listener) for listener in server.LISTENERS]))
+    sys.stderr.write(
+        banner(server.app.wsgi().extensions["weir"].live, [str(listener) for listener in server.LISTENERS])
+    )
     sys.stderr.flush()
 
 
