@@ -5,12 +5,13 @@ from __future__ import annotations
 from app.local import prose, structured
 from app.local.answer import Answer, Choice, Form, completion, limited
 from app.local.messages import Conversation, conversation
-from app.local.payload import JSON, integer
+from app.local.payload import JSON, integer, refuse_what_is_not_done
 from app.local.prose import key
 
 
 def answer(payload: JSON) -> Answer:
     """The chat completion: whole, or a stream if the payload asks for one."""
+    refuse_what_is_not_done(payload, "logprobs", "functions", "function_call", "audio", "web_search_options")
     chat = conversation(payload)
     return completion(payload, FORM, chat.tokens, _choices(payload, chat))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from app.local import prose
 from app.local.answer import Answer, Choice, Form, completion, limited
-from app.local.payload import JSON, MOST_CHOICES, Refusal, Text, integer, texts
+from app.local.payload import JSON, MOST_CHOICES, Refusal, Text, integer, refuse_what_is_not_done, texts
 from app.local.tokens import count
 
 
 def answer(payload: JSON) -> Answer:
     """The completion: whole, or a stream if the payload asks for one."""
+    refuse_what_is_not_done(payload, "echo", "suffix", "logprobs")
     prompts = texts(payload.get("prompt"), "prompt")
     return completion(payload, FORM, sum(map(count, prompts)), _choices(payload, prompts))
 

@@ -49,6 +49,13 @@ def refuse(place: str, value: Any, wanted: str) -> Refusal:
     return Refusal(f"{place} must be {wanted}, not {shown}", place)
 
 
+def refuse_what_is_not_done(payload: Mapping[str, Any], *names: str) -> None:
+    """A 400 for what changes the answer and is not done here: it is not to be passed over in silence."""
+    for name in names:
+        if payload.get(name):
+            raise Refusal(f"the built-in model does not do {name}", name)
+
+
 def as_object(value: Any, place: str) -> JSON:
     """`value`, which must be a JSON object."""
     if not isinstance(value, dict):

@@ -82,3 +82,9 @@ def test_a_payload_of_the_wrong_shape_is_a_400_that_names_the_place(ask, change,
     answer = ask("completions", {**ONCE, **change})
     assert answer.response.status_code == 400
     assert answer.error["param"] == param
+
+
+@pytest.mark.parametrize(("name", "value"), [("echo", True), ("suffix", " the end"), ("logprobs", 2)])
+def test_what_is_not_done_is_refused_and_not_passed_over(ask, name, value):
+    answer = ask("completions", {**ONCE, name: value})
+    assert (answer.response.status_code, answer.error["param"]) == (400, name)

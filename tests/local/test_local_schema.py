@@ -121,6 +121,8 @@ ENDLESS = [
     {"type": "string", "pattern": "(" * 900 + ")" * 900},
     deep(400),
     {"$ref": "#/$defs/0", "$defs": {str(n): {"$ref": f"#/$defs/{n + 1}"} for n in range(3000)} | {"3000": {}}},
+    {"allOf": [{"properties": dict.fromkeys(map(str, range(20_000)), True)}, *[{"required": ["1"]}] * 300]},
+    {"oneOf": [{"$ref": "#/$defs/big"}] * 2000, "$defs": {"big": {"const": [[0] * 50_000]}}},
     {"const": [[[[[[[[[[[]]]]]]]]]]], "enum": [deep(300)]},
 ]
 

@@ -97,7 +97,9 @@ class Document:
             return {} if schema else {"type": []}
         if not isinstance(schema, dict):
             raise Hopeless(place, "a schema must be an object, true or false")
-        self.spend(1 + sum(len(said) for said in schema.values() if isinstance(said, (dict, list))))
+        self.spend(
+            1 + _size(schema) + sum(len(repr(schema[word])) // 16 for word in ("enum", "const") if word in schema)
+        )
         if isinstance(schema.get("items"), list):  # As before the draft of 2020.
             schema = {**schema, "prefixItems": schema["items"], "items": schema.get("additionalItems", True)}
         for word, said in schema.items():
@@ -122,6 +124,7 @@ class Document:
     def _both(self, one: dict[str, Any], other: dict[str, Any], place: Place) -> dict[str, Any]:
         """One object that says what two flat ones say."""
         both = {**one, **other}
+        self.spend(_size(both))
         for word in one.keys() & other.keys() & KEYWORDS.keys():
             try:
                 both[word] = KEYWORDS[word].both(one[word], other[word])
@@ -133,6 +136,10 @@ class Document:
             indexes = range(len(both["prefixItems"]))
             both["prefixItems"] = [together(item(one, index), item(other, index)) for index in indexes]
         return both
+
+
+def _size(schema: dict[str, Any]) -> int:
+    return sum(len(said) for said in schema.values() if isinstance(said, (dict, list)))
 
 
 def member(schema: dict[str, Any], name: str) -> Schema:

@@ -64,8 +64,9 @@ class Maker:
             ((word, branches),) = node["allOf"][0].items()
             yield from (self._branch(node, word, index, (place, inside)) for index in range(len(branches)))
         elif "enum" in node:
+            rest = {word: said for word, said in node.items() if word != "enum"}
             yield _some(
-                (value for value in node["enum"] if self._fits(value, node)),
+                (value for value in node["enum"] if self._fits(value, rest)),
                 Unmet(place, "enum: none of its values surely fits what else is said"),
             )
         else:
@@ -138,15 +139,11 @@ class Maker:
         least, most = _sizes(node, "Properties", place)
         required = node.get("required", ())
         made = {name: next(self._property(name, node, place, inside)) for name in required}
-        near = len(place) < ROOMY and self.document.steps > STEPS // 2
-        for name, schema in node.get("properties", {}).items():
-            # Further down only those that need not be there, but tell branches apart.
-            wanted = near or (isinstance(schema, dict) and "const" in schema)
-            if wanted and name not in made and len(made) < most:
+        for name in self._optional(node, place):
+            if name not in made and len(made) < most:
                 with suppress(Unmet):
                     made[name] = next(self._property(name, node, place, inside))
-        names = {"type": "string", "allOf": [node.get("propertyNames", True)]}
-        for name in self.values(names, place, inside) if len(made) < least else ():
+        for name in self._spare(node, place, inside) if len(made) < least else ():
             made[name] = next(self.values(member(node, name), (*place, "properties", name), inside))
             if len(made) >= least:
                 break
@@ -157,6 +154,16 @@ class Maker:
         for name in made:
             others = self.values(member(node, name), (*place, "properties", name), inside)
             yield from ({**made, name: other} for other in islice(others, 1, MOST))
+
+    def _optional(self, node: Node, place: Place) -> list[str]:
+        """Properties that need not be there: all of them near the root; further down those that tell branches apart."""
+        near = len(place) < ROOMY and self.document.steps > STEPS // 2
+        said = node.get("properties", {})
+        return [name for name in said if near or (isinstance(said[name], dict) and "const" in said[name])]
+
+    def _spare(self, node: Node, place: Place, inside: Inside) -> Iterator[str]:
+        """Names for properties that nobody named."""
+        return self.values({"type": "string", "allOf": [node.get("propertyNames", True)]}, place, inside)
 
     def _property(self, name: str, node: Node, place: Place, inside: Inside) -> Iterator[Json]:
         names, _ = self.document.flat(node.get("propertyNames", True), place, inside)
