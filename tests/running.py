@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class RunningGateway:
-    """Context manager: a gateway under gunicorn; `url` is its base, `log_lines()` its access log, `errors()` the rest."""
+    """Context manager: a gateway under gunicorn at `url`, with its access log (`log_lines`) and the rest (`errors`)."""
 
     def __init__(
         self,
