@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
+from app import images
 from app.call import Call
+from app.chunks import stamped
 from app.config import Endpoint
-from app.dialects import JSON, openai
-from app.errors import BadRequest, Garbled, GatewayError, TimedOut
-from app.refusals import passed_on, refused, refused_under_200
-from app.schemas import EMBEDDINGS
+from app.dialects import JSON, openai, vectors
+from app.errors import BadRequest, Garbled, GatewayError, InvalidPayload, Problem, Refused, TimedOut
+from app.refusals import passed_on, refused, refused_under_200, retold
+from app.schemas import CHAT, EMBEDDINGS
 from app.schemas.numbers import check_exact
 from app.stream import Stream
 from app.telemetry import Invocation
-from app.transport import MAX_ERROR_BYTES, Transport, read_all
+from app.tokens import OAuthTokens
+from app.transport import MAX_ERROR_BYTES, Answer, Resumed, Transport, read1, read_all
 from app.version import __version__
 
 _HEADERS = {
@@ -36,7 +40,10 @@ class Request:
     endpoint: Endpoint
     payload: JSON = field(repr=False)
     streams: bool
-    call: Call = field(repr=False)
+    calls: tuple[Call, ...] = field(repr=False)
+    """One, or several for more embeddings than the provider takes at once; without credentials."""
+    adjusted: tuple[str, ...] = ()
+    """Parameters that the provider does not get as the client said them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,55 +54,98 @@ class Reply:
     headers: Mapping[str, str]
 
 
-def prepare(endpoint: Endpoint, payload: JSON, raw: bytes) -> Request:
-    """The request, with its call and credentials. Pure. `raw` is the payload as the client wrote it.
+def fetches_images(endpoint: Endpoint, payload: JSON) -> bool:
+    """Whether images must be fetched before the request can be prepared."""
+    wanted = endpoint.fetch_images and endpoint.translator.wants_bytes and endpoint.type == CHAT
+    return wanted and any(images.named(payload))
 
-    Raises InvalidPayload for numbers that cannot be held, BadRequest for what is nested too deep.
+
+def prepare(endpoint: Endpoint, payload: JSON, raw: bytes) -> Request:
+    """The request and its calls. Pure. `raw` is the payload as the client wrote it.
+
+    Raises InvalidPayload for what the provider's dialect cannot say and for numbers that cannot be held, BadRequest for
+    what is nested too deep.
     """
     streams = payload.get("stream") is True and endpoint.type != EMBEDDINGS
+    if streams and not endpoint.translator.can_stream:
+        raise InvalidPayload([Problem(("stream",), f"{endpoint.provider.name} does not stream {endpoint.type}")])
     said = openai.asking_usage(payload) if streams and endpoint.asks_usage else payload
+    bodies = [endpoint.translator.request(endpoint.model or "", part) for part in _parts(endpoint, said)]
+    adjusted = tuple(dict.fromkeys(name for body in bodies for name in body.adjusted))
+    if adjusted and endpoint.refuses_unsupported:
+        raise InvalidPayload([Problem((name,), f"{endpoint.provider.name} does not take this") for name in adjusted])
+    url, headers = (endpoint.stream_url, _STREAM) if streams else (endpoint.url, _WHOLE)
+    calls = tuple(Call(url, headers, _written(body.json, raw), endpoint.timeouts) for body in bodies)
+    return Request(endpoint, payload, streams, calls, adjusted)
+
+
+def _parts(endpoint: Endpoint, payload: JSON) -> list[JSON]:
+    """The payload or, where it holds more inputs than one call takes, several with some of them each."""
+    most, said = endpoint.translator.batch, payload.get("input")
+    if most is None or not isinstance(said, list) or len(said) <= most:
+        return [payload]
+    return [{**payload, "input": said[start : start + most]} for start in range(0, len(said), most)]
+
+
+def _written(body: JSON, raw: bytes) -> bytes:
     try:
-        body = orjson.dumps(endpoint.translator.request(endpoint.model, said))
+        written = orjson.dumps(body)
     except orjson.JSONEncodeError as error:
         raise BadRequest(f"the payload cannot be written as JSON: {error}") from error
-    check_exact(raw, body)
-    call = Call(endpoint.url, _STREAM if streams else _WHOLE, body, endpoint.timeouts)
-    return Request(endpoint, payload, streams, endpoint.provider.authorize(endpoint.settings, call))
+    check_exact(raw, written)
+    return written
 
 
 class Gateway:
     """Calls providers and reads their answers."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, fetch: images.Fetch) -> None:
+        self._transport, self._fetch = transport, fetch
+        self._tokens = OAuthTokens(transport)
+
+    def with_images(self, payload: JSON) -> JSON:
+        """A chat payload with the images that it names by URL in their place. Raises InvalidPayload."""
+        return images.fetched(payload, self._fetch)
 
     def invoke(self, request: Request, invocation: Invocation) -> Reply:
         """One whole answer. Raises UpstreamError."""
         invocation.upstream_begins()
         try:
-            answer = self._transport.send(request.call)
-        except TimeoutError as error:
-            raise TimedOut("the provider's answer was not whole within its total time") from error
+            answers = [self._send(request.endpoint, call) for call in request.calls]
         finally:
             invocation.upstream_ends()
-        if not 200 <= answer.status < 300:
-            raise refused(request.endpoint, answer.status, answer.body, answer.headers)
-        body = _object(answer.body)
-        if body.get("error"):
-            raise refused_under_200(request.endpoint, answer.body)
-        invocation.count(body.get("usage"))
-        return Reply(answer.body, passed_on(answer.headers))
+        said = [_said(request.endpoint, answer) for answer in answers]
+        made = _made(request, said, invocation.request_id)
+        invocation.count(made.get("usage"))
+        body = answers[0].body if made is said[0] else orjson.dumps(made)
+        return Reply(body, {**passed_on(answers[-1].headers), **_adjusted(request)})
+
+    def _send(self, endpoint: Endpoint, call: Call) -> Answer:
+        try:
+            return self._transport.send(self._authorized(endpoint, call))
+        except TimeoutError as error:
+            raise TimedOut("the provider's answer was not whole within its total time") from error
+
+    def _authorized(self, endpoint: Endpoint, call: Call) -> Call:
+        """The call with credentials. Raises UpstreamError where none can be had."""
+        if grant := endpoint.provider.grant(endpoint.settings):
+            call = replace(call, headers={**call.headers, "Authorization": f"Bearer {self._tokens(grant)}"})
+        return endpoint.provider.authorize(endpoint.settings, call)
 
     def stream(self, request: Request, invocation: Invocation, keep_alive: float) -> Stream:
         """An answer in pieces, begun: its first event is here. Raises UpstreamError where there will be none."""
         invocation.upstream_begins()
-        response = self._transport.open(request.call)
+        response = self._transport.open(self._authorized(request.endpoint, request.calls[0]))
+        try:
+            if not 200 <= response.status_code < 300 or _is_document(request, response):
+                raise _no_stream(request, response)
+        except BaseException:
+            response.raw.close()
+            raise
         body: Any = response.raw  # a Body, whatever requests' types say
         stream = Stream(request.endpoint, request.payload, body, invocation, keep_alive)
         try:
-            if not 200 <= response.status_code < 300 or "json" in response.headers.get("content-type", ""):
-                raise _no_stream(request, response)
-            stream.headers = passed_on(response.headers)
+            stream.headers = {**passed_on(response.headers), **_adjusted(request)}
             stream.begin()
         except BaseException:
             stream.close()
@@ -105,6 +155,49 @@ class Gateway:
     def close(self) -> None:
         """Close the connections that are kept."""
         self._transport.close()
+
+
+def _adjusted(request: Request) -> dict[str, str]:
+    """Which parameters the provider did not get as they were said."""
+    return {"X-Gateway-Adjusted": ", ".join(request.adjusted)} if request.adjusted else {}
+
+
+def _said(endpoint: Endpoint, answer: Answer) -> JSON:
+    """The JSON object of an answer that is one. Raises Refused, Garbled."""
+    if not 200 <= answer.status < 300:
+        raise refused(endpoint, answer.status, answer.body, answer.headers)
+    body = _object(answer.body)
+    if body.get("error"):
+        raise refused_under_200(endpoint, answer.body)
+    return body
+
+
+def _made(request: Request, said: list[JSON], request_id: str) -> JSON:
+    """Our answer of what the provider said, in as many parts as there were calls."""
+    translate = request.endpoint.translator.response
+    if translate is None:
+        return said[0]
+    try:
+        parts = [translate(body) for body in said]
+    except Refused as error:
+        raise retold(request.endpoint, error) from error
+    if request.endpoint.type == EMBEDDINGS:
+        made = vectors.finished(parts, request.payload)
+        return stamped(made, {"model": request.endpoint.model})
+    stamp = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": request.endpoint.model}
+    return stamped(parts[0], stamp)
+
+
+def _is_document(request: Request, response: Any) -> bool:
+    """Whether a stream's answer is one JSON document: some servers call their events JSON, so its first byte tells."""
+    if "json" not in response.headers.get("content-type", ""):
+        return False
+    try:
+        first = read1(response.raw, request.endpoint.timeouts.first_token)
+    except TimeoutError as error:
+        raise TimedOut("the provider sent no first token in time") from error
+    response.raw = Resumed(first, response.raw)
+    return first.lstrip()[:1] in (b"{", b"[")
 
 
 def _no_stream(request: Request, response: Any) -> GatewayError:

@@ -28,13 +28,23 @@ def refused(endpoint: Endpoint, status: int, body: bytes, headers: Mapping[str, 
     name = endpoint.provider.name
     if not 400 <= status < 600:
         return Garbled(f"{name} answered with status {status}, which is neither an answer nor an error")
-    return _refusal(endpoint, status, refusal.read(_without_secrets(endpoint, body)), passed_on(headers))
+    said = endpoint.provider.refusal(headers, _without_secrets(endpoint, body))
+    told = passed_on(headers)
+    if said.retry_after:
+        told.setdefault("Retry-After", said.retry_after)
+    return _refusal(endpoint, status, said, told)
 
 
 def refused_under_200(endpoint: Endpoint, body: bytes) -> GatewayError:
     """The error in a JSON object that came with a 200, as some providers send theirs."""
     data = orjson.loads(_without_secrets(endpoint, body))
     return _refusal(endpoint, refusal.status_of(data), refusal.of(data), {})
+
+
+def retold(endpoint: Endpoint, error: Refused) -> GatewayError:
+    """A refusal that a dialect has read, without the endpoint's secrets."""
+    body = orjson.loads(_without_secrets(endpoint, orjson.dumps(error.error, default=str)))
+    return _refusal(endpoint, error.upstream_status, refusal.of({"error": body}), error.headers)
 
 
 def passed_on(headers: Mapping[str, str]) -> dict[str, str]:

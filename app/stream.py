@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
 
-import orjson
-
+from app.chunks import chunks_of
 from app.config import Endpoint
-from app.dialects import JSON, openai
+from app.dialects import JSON
 from app.errors import Cut, Garbled, GatewayError, TimedOut
-from app.refusals import refused_under_200
-from app.sse import Decoder, Event
+from app.sse import Event
 from app.telemetry import Invocation
 from app.transport import Body, read1
 
@@ -35,9 +32,7 @@ class Stream:
     ) -> None:
         """`keep_alive`: seconds of silence that make an empty batch."""
         self._endpoint, self._body, self._invocation, self._keep_alive = endpoint, body, invocation, keep_alive
-        self._wants_usage = openai.asks_usage(payload) or not endpoint.asks_usage
-        self._expected = payload.get("n") or 1
-        self._ended: dict[int, bool] = {}  # choice by index: whether its finish_reason is here
+        self._chunks = chunks_of(endpoint, payload, invocation)
         self._begun = self._done = self._over = False
         self._first: list[bytes] = []
         self._rest = self._batches()
@@ -61,7 +56,7 @@ class Stream:
         spoke = time.monotonic()
         try:
             for events in self._events():
-                chunks, error = self._chunks(events)
+                chunks, error = self._read(events)
                 if chunks or (self._begun and time.monotonic() - spoke >= self._keep_alive):
                     yield chunks
                     spoke = time.monotonic()
@@ -69,13 +64,14 @@ class Stream:
                     raise error
                 if self._done:
                     break
-            self._check_whole()
+            if chunks := self._last():
+                yield chunks
             self._over = True
         finally:
             self._invocation.upstream_ends()
 
     def _events(self) -> Iterator[list[Event]]:
-        decoder = Decoder()
+        decoder = self._endpoint.translator.decoder()
         for data in self._reads():
             yield decoder.feed(data) if data else []
         yield decoder.close()
@@ -104,63 +100,35 @@ class Stream:
         what = "nothing more" if self._begun else "no first token"
         return f"{self._endpoint.provider.name} sent {what} within {seconds:g} s"
 
-    def _chunks(self, events: list[Event]) -> tuple[list[bytes], GatewayError | None]:
+    def _read(self, events: list[Event]) -> tuple[list[bytes], GatewayError | None]:
         """The chunks for the client in some events, up to the first that is an error, and that error."""
         chunks: list[bytes] = []
         for event in events:
-            try:
-                chunk = self._chunk(event)
-            except GatewayError as error:
-                return chunks, error
-            if chunk is not None:
-                chunks.append(chunk)
-            if self._done:
+            if event.data.startswith(b"[DONE]"):
+                self._done = True
                 break
+            try:
+                chunks += self._chunks.take(event)
+            except GatewayError as error:
+                return self._noted(chunks), error
+        return self._noted(chunks), None
+
+    def _last(self) -> list[bytes]:
+        """The chunks that only the end brings. Raises Garbled and Cut for an end that is none."""
+        try:
+            chunks = self._noted(self._chunks.end(done=self._done))
+        except Cut:
+            if self._begun:
+                raise
+        if not self._begun:
+            raise Garbled(f"{self._endpoint.provider.name} ended the stream without an answer")
+        return chunks
+
+    def _noted(self, chunks: list[bytes]) -> list[bytes]:
         if chunks and not self._begun:
             self._begun = True
             self._invocation.first_token_is_here()
-        return chunks, None
-
-    def _chunk(self, event: Event) -> bytes | None:
-        """An event's data as the client may have it. Parsed, to see its usage, its error, or that it is garbage."""
-        data = event.data
-        if data.startswith(b"[DONE]"):
-            self._done = True
-            return None
-        try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            self._invocation.dropped_events += 1
-            return None
-        if chunk.get("error") or event.name == b"error":
-            raise refused_under_200(self._endpoint, data)
-        choices = chunk.get("choices")
-        if usage := chunk.get("usage"):
-            self._invocation.count(usage)
-            if not choices and not self._wants_usage:
-                return None
-        if choices:
-            self._note_ends(choices)
-        return data
-
-    def _note_ends(self, choices: Any) -> None:
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                index = choice.get("index", 0)
-                if choice.get("finish_reason"):
-                    self._ended[index] = True
-                else:
-                    self._ended.setdefault(index, False)
-
-    def _check_whole(self) -> None:
-        """A stream ends with [DONE] or, with providers that do not send it, when every choice has its finish_reason."""
-        if not self._begun:
-            raise Garbled(f"{self._endpoint.provider.name} ended the stream without an answer")
-        finished = len(self._ended) >= self._expected and all(self._ended.values())
-        if not self._done and not finished:
-            raise Cut(f"{self._endpoint.provider.name} broke off the stream before it was whole")
+        return chunks
 
     def _drain(self) -> None:
         """Read what ends the message, so that the connection can be kept; more than that is not waited for."""

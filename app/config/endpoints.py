@@ -12,7 +12,7 @@ from app.config.settings import SettingsReader
 from app.config.snapshot import Endpoint, Limit
 from app.config.source import Path
 from app.dialects import Translator
-from app.providers import PROVIDERS, Provider, Settings, known_names
+from app.providers import NOT_OURS, Provider, Settings, find, key, known_names, of_other_packages
 from app.providers.settings import nearest
 from app.schemas import SCHEMAS
 
@@ -28,6 +28,8 @@ class EndpointReader:
     def __init__(self, problems: Problems, settings: SettingsReader, timeouts: Mapping[str, float]) -> None:
         """`timeouts` are the file's own, for endpoints that have none."""
         self._problems, self._settings, self._timeouts = problems, settings, timeouts
+        for words in of_other_packages().problems:
+            problems.add((), words)
 
     def read(self, raw: Any, path: Path) -> Endpoint | None:
         """The endpoint; None, with the problems noted, if anything about it is wrong."""
@@ -38,8 +40,8 @@ class EndpointReader:
         provider = self._provider(model.get("provider"), (*path, "model", "provider"))
         if provider is None:
             return None
-        translator = self._translator(provider, raw.get("endpoint_type"), (*path, "endpoint_type"))
         settings = self._read_settings(model, provider, (*path, "model"))
+        translator = self._translator(provider, settings, raw.get("endpoint_type"), model.get("name"), path)
         if entry is None or translator is None or settings is None:
             return None
         return self._endpoint(entry, provider, translator, settings)
@@ -49,25 +51,43 @@ class EndpointReader:
         return Endpoint(
             name=entry["name"], type=entry["endpoint_type"], provider=provider, model=model, settings=settings,
             translator=translator, url=provider.url(settings, model or "", translator.path),
+            stream_url=provider.url(settings, model or "", translator.stream_path or translator.path),
             timeouts=Timeouts(**{**self._timeouts, **entry.get("timeouts", {})}), limit=_limit(entry.get("limit")),
+            refuses_unsupported=entry.get("unsupported") == "error", fetch_images=entry.get("fetch_images", False),
         )  # fmt: skip
 
     def _provider(self, name: Any, path: Path) -> Provider | None:
         """The provider of that name; case, `-` and `_` make no difference, as in MLflow."""
         if not isinstance(name, str):
             return None
-        provider = PROVIDERS.get(name.strip().lower().replace("_", "-"))
-        if provider is None:
+        provider = find(name)
+        if provider is None and key(name) in NOT_OURS:
+            self._problems.add(path, f"this gateway does not have MLflow's provider '{name}': {NOT_OURS[key(name)]}")
+        elif provider is None:
             self._problems.add(path, f"unknown provider '{name[:100]}'{nearest(name, known_names())}")
         return provider
 
-    def _translator(self, provider: Provider, endpoint_type: Any, path: Path) -> Translator | None:
+    def _translator(
+        self, provider: Provider, settings: Settings | None, endpoint_type: Any, model: Any, path: Path
+    ) -> Translator | None:
+        """How the provider does it; None, with the problem noted, if it cannot, or if its settings are wrong."""
         if not isinstance(endpoint_type, str) or endpoint_type not in SCHEMAS:
             return None
         if endpoint_type not in provider.translators:
             can = ", ".join(provider.translators)
-            self._problems.add(path, f"provider '{provider.name}' has no {endpoint_type}; it has {can}")
-        return provider.translators.get(endpoint_type)
+            words = f"provider '{provider.name}' has no {endpoint_type}; it has {can}"
+            self._problems.add((*path, "endpoint_type"), words)
+            return None
+        if provider.needs_model and not model:
+            self._problems.add((*path, "model"), "the key 'name' is missing")
+            return None
+        if settings is None:
+            return None
+        translator = provider.translator(settings, endpoint_type, model if isinstance(model, str) else "")
+        if translator is None:
+            words = f"provider '{provider.name}' has no {endpoint_type} with the model '{model}'"
+            self._problems.add((*path, "model", "name"), words)
+        return translator
 
     def _read_settings(self, model: Mapping[str, Any], provider: Provider, path: Path) -> Settings | None:
         raw = model.get("config")

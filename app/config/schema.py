@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from app.providers.settings import Number, OneOf, Secret, SettingsSchema
+from app.providers.settings import Number, OneOf, Secret, SettingsSchema, flag
 from app.schemas import SCHEMAS
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+")
@@ -46,6 +46,13 @@ def _at_least(least: int) -> validate.Range:
     return validate.Range(least, error=f"should be at least {least}")
 
 
+def storage_url(value: str) -> None:
+    """A validator: a store that all workers share. What it shows of the URL holds no password."""
+    scheme = value.partition("://")[0]
+    if not scheme.startswith(("redis", "valkey", "weir-sqlite")):
+        raise ValidationError(f"'{scheme[:40]}' is no store that workers share: use redis://host:port/0")
+
+
 class TimeoutsSchema(SettingsSchema):
     """Seconds; what is absent keeps its default."""
 
@@ -79,6 +86,8 @@ class EndpointSchema(SettingsSchema):
     model = fields.Nested(ModelSchema, required=True)
     limit = fields.Nested(LimitSchema)
     timeouts = fields.Nested(TimeoutsSchema)
+    unsupported = fields.String(validate=OneOf("omit", "error"))
+    fetch_images = flag()
 
     @pre_load
     def without_old_names(self, data: Any, **_: Any) -> Any:
@@ -116,7 +125,7 @@ class FileSchema(SettingsSchema):
     timeouts = fields.Nested(TimeoutsSchema)
     keep_alive = seconds()
     max_body = fields.Integer(strict=True, validate=_at_least(1))
-    limits_storage = Secret()  # both may hold a password
+    limits_storage = Secret(validate=storage_url)  # both may hold a password
     proxy = Secret()
     no_proxy = fields.String()
     ca_bundle = fields.String()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields
 
-from app.providers import Secret
+from app.providers import Document, Secret
 
 _LONGEST = 64 * 1024
 """Bytes of a secret: a service account's key has 2,400."""
@@ -46,14 +46,15 @@ def resolve(settings: Mapping[str, Any], schema: Schema, path: tuple[str, ...] =
         if isinstance(item, dict) and isinstance(field, fields.Nested):
             yield from resolve(item, field.schema, (*path, key))
         elif isinstance(item, str) and (isinstance(field, Secret) or (field and item.startswith("$"))):
-            yield _resolved((*path, key), item, isinstance(field, Secret))
+            yield _resolved((*path, key), item, field)
 
 
-def _resolved(path: tuple[str, ...], text: str, secret: bool) -> Resolved:
+def _resolved(path: tuple[str, ...], text: str, field: fields.Field[Any]) -> Resolved:
+    secret = isinstance(field, Secret)
     file = Path(text) if secret and not text.startswith("$") and _means_file(text) else None
     try:
         value = _from_environment(text) if text.startswith("$") else _from_file(file) if file else text
-        return Resolved(path, _checked(value) if secret else value, file)
+        return Resolved(path, _checked(value, isinstance(field, Document)) if secret else value, file)
     except Unresolved as error:
         return Resolved(path, error, file)
 
@@ -94,13 +95,13 @@ def _from_file(path: Path) -> str:
         raise Unresolved(f"the file '{path}' is not UTF-8") from None
 
 
-def _checked(text: str) -> str:
-    """A secret goes into a header: it may hold nothing that ends one, or that a header cannot carry."""
+def _checked(text: str, is_document: bool) -> str:
+    """A secret goes into a header: it may hold nothing that ends one, or that a header cannot carry. A document may."""
     text = text.strip()
     if not text:
         raise Unresolved("the secret is empty")
     if len(text) > _LONGEST:
         raise Unresolved(f"the secret is longer than {_LONGEST} characters")
-    if not text.isascii() or not text.isprintable():
+    if not is_document and (not text.isascii() or not text.isprintable()):
         raise Unresolved("the secret holds a line break or a character that no key has")
     return Plain(text)

@@ -35,8 +35,14 @@ class Endpoint:
     settings: Settings = field(repr=False)
     translator: Translator
     url: str = field(repr=False)  # its query may hold a key
+    stream_url: str = field(default="", repr=False)
+    """For a stream, where it is another than `url`."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     limit: Limit | None = None
+    refuses_unsupported: bool = False
+    """Whether a parameter that the provider does not know is refused, and not only named in a header."""
+    fetch_images: bool = False
+    """Whether images that clients name by URL are fetched for a provider that wants bytes."""
 
     @property
     def asks_usage(self) -> bool:

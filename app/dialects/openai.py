@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from app.dialects import JSON, Translator
+from app.dialects import JSON, Body, Translator
 
 
-def request(model: str | None, payload: JSON) -> JSON:
+def request(model: str, payload: JSON) -> Body:
     """The payload with the provider's model, if any, in place of what stood there: an endpoint's name."""
-    if model is None:
-        return {key: value for key, value in payload.items() if key != "model"}
-    return {**payload, "model": model}
+    if not model:
+        return Body({key: value for key, value in payload.items() if key != "model"})
+    return Body({**payload, "model": model})
 
 
 def asking_usage(payload: JSON) -> JSON:

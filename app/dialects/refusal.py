@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,6 +39,13 @@ class Refusal(NamedTuple):
     code: str | None = None
     param: str | None = None
     extra: JSON = {}  # never changed
+    retry_after: str | None = None
+    """Seconds, where a provider says them in its body."""
+
+
+def of_answer(headers: Mapping[str, str], body: bytes) -> Refusal:
+    """The refusal in an answer whose headers say nothing of it."""
+    return read(body)
 
 
 def read(body: bytes) -> Refusal:

@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.call import Call
-from app.dialects import openai
+from app.dialects import Translator, openai
+from app.dialects.openai_like import Manner
+from app.providers.compatible import translators
 from app.providers.provider import Provider
 from app.providers.settings import OneOf, Secret, Settings, SettingsSchema, base_url, flag, header_value
 
@@ -117,7 +119,24 @@ def _authorize_openai(settings: Settings, call: Call) -> Call:
     return _bearer(call, key, **{name: settings[setting] for name, setting in named.items() if settings.get(setting)})
 
 
-OPENAI = Provider("openai", OpenAISettings, openai.TRANSLATORS, _openai_url, _authorize_openai, asks_usage=True)
+_AZURE = translators("chat completions embeddings", Manner(new_limit=True))
+"""Azure's streams begin with a chunk of its filters, and what they filter has no message: both are put right."""
+
+
+def _choose(settings: Settings, endpoint_type: str, model: str) -> Translator | None:
+    able = openai.TRANSLATORS if settings["openai_api_type"] == "openai" else _AZURE
+    return able.get(endpoint_type)
+
+
+OPENAI = Provider(
+    "openai",
+    OpenAISettings,
+    openai.TRANSLATORS,
+    _openai_url,
+    _authorize_openai,
+    choose=_choose,
+    asks_usage=True,
+)
 AZURE = replace(OPENAI, name="azure", settings=AzureSettings)
 AZUREAD = replace(OPENAI, name="azuread", settings=AzureADSettings)
 COMPATIBLE = Provider(

@@ -45,6 +45,10 @@ class Secret(fields.String):
         return value  # as it came: a resolved secret is a string that does not show itself
 
 
+class Document(Secret):
+    """A secret of several lines, such as a key file in JSON: nothing of it goes into a header as it is."""
+
+
 class Number(fields.Float):
     """A number that is written as one: `"5"` is a string."""
 

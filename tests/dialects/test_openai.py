@@ -24,13 +24,13 @@ PAYLOAD: dict[str, Any] = {
 def test_only_the_model_is_replaced(kind: str) -> None:
     before = copy.deepcopy(PAYLOAD)
     translate = openai.TRANSLATORS[kind].request
-    assert translate("gpt-4o-mini", PAYLOAD) == {**PAYLOAD, "model": "gpt-4o-mini"}
-    assert translate("gpt-4o-mini", {**PAYLOAD, "model": "chat"}) == {**PAYLOAD, "model": "gpt-4o-mini"}
+    assert translate("gpt-4o-mini", PAYLOAD).json == {**PAYLOAD, "model": "gpt-4o-mini"}
+    assert translate("gpt-4o-mini", {**PAYLOAD, "model": "chat"}).json == {**PAYLOAD, "model": "gpt-4o-mini"}
     assert before == PAYLOAD
 
 
 def test_without_a_model_none_is_sent_and_not_the_endpoints_name() -> None:
-    assert openai.request(None, {**PAYLOAD, "model": "chat"}) == PAYLOAD
+    assert openai.request("", {**PAYLOAD, "model": "chat"}).json == PAYLOAD
 
 
 def test_a_streams_usage_is_asked_for_beside_what_the_client_asked() -> None:

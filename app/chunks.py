@@ -1,0 +1,139 @@
+"""What a provider's events become for the client: the bytes that came, or what a dialect makes of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+import orjson
+
+from app.config import Endpoint
+from app.dialects import JSON, ChunkStream, openai
+from app.errors import Cut, Refused
+from app.refusals import refused_under_200, retold
+from app.sse import Event
+from app.telemetry import Invocation
+
+
+class Chunks(Protocol):
+    """One stream's: events in, chunks out, as JSON bytes each."""
+
+    def take(self, event: Event) -> list[bytes]:
+        """The chunks that an event is. Raises UpstreamError."""
+
+    def end(self, *, done: bool) -> list[bytes]:
+        """The last chunks, at the stream's end; `done` says that [DONE] came. Raises Cut for an end that is none."""
+
+
+def chunks_of(endpoint: Endpoint, payload: JSON, invocation: Invocation) -> Chunks:
+    """How the answer to a payload is read."""
+    if endpoint.translator.stream is None:
+        return Verbatim(endpoint, payload, invocation)
+    return Translated(endpoint, payload, invocation, endpoint.translator.stream())
+
+
+class Verbatim:
+    """The dialect is the client's own: bytes pass as they came, parsed only to see usage, errors and garbage."""
+
+    def __init__(self, endpoint: Endpoint, payload: JSON, invocation: Invocation) -> None:
+        self._endpoint, self._invocation = endpoint, invocation
+        self._wants_usage = openai.asks_usage(payload) or not endpoint.asks_usage
+        self._expected = payload.get("n") or 1
+        self._ended: dict[int, bool] = {}  # choice by index: whether its finish_reason is here
+
+    def take(self, event: Event) -> list[bytes]:
+        """See Chunks."""
+        chunk = parsed(event, self._invocation)
+        if chunk is None:
+            return []
+        if chunk.get("error") or event.name == b"error":
+            raise refused_under_200(self._endpoint, event.data)
+        choices = chunk.get("choices")
+        if usage := chunk.get("usage"):
+            self._invocation.count(usage)
+            if not choices and not self._wants_usage:
+                return []
+        if choices:
+            self._note_ends(choices)
+        return [event.data]
+
+    def end(self, *, done: bool) -> list[bytes]:
+        """See Chunks. [DONE] or, with providers that do not send it, a finish_reason of every choice is an end."""
+        finished = len(self._ended) >= self._expected and all(self._ended.values())
+        if not done and not finished:
+            raise Cut(f"{self._endpoint.provider.name} broke off the stream before it was whole")
+        return []
+
+    def _note_ends(self, choices: Any) -> None:
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                index = choice.get("index", 0)
+                if choice.get("finish_reason"):
+                    self._ended[index] = True
+                else:
+                    self._ended.setdefault(index, False)
+
+
+class Translated:
+    """The dialect is another: each event is what the translator makes of it."""
+
+    def __init__(self, endpoint: Endpoint, payload: JSON, invocation: Invocation, translation: ChunkStream) -> None:
+        self._endpoint, self._invocation, self._translation = endpoint, invocation, translation
+        self._wants_usage = openai.asks_usage(payload)
+        self._stamp = {
+            "id": f"chatcmpl-{invocation.request_id}",
+            "created": int(time.time()),
+            "model": endpoint.model,
+        }
+        next(translation)
+
+    def take(self, event: Event) -> list[bytes]:
+        """See Chunks."""
+        said = parsed(event, self._invocation)
+        if said is None:
+            return []
+        try:
+            made = self._translation.send(said)
+        except Refused as error:
+            raise retold(self._endpoint, error) from error
+        except StopIteration:  # it knows that the stream is over
+            return []
+        return [data for chunk in made if (data := self._outgoing(chunk, said, event.data)) is not None]
+
+    def end(self, *, done: bool) -> list[bytes]:
+        """See Chunks. After [DONE] a translator may miss a finish_reason: the provider itself says that it is whole."""
+        try:
+            made = self._translation.send(None)
+        except StopIteration:
+            return []
+        except Cut:
+            if done:
+                return []
+            raise
+        return [data for chunk in made if (data := self._outgoing(chunk, None, b"")) is not None]
+
+    def _outgoing(self, chunk: JSON, said: JSON | None, data: bytes) -> bytes | None:
+        """A chunk as bytes, its usage counted; None for usage that the client did not ask for."""
+        if usage := chunk.get("usage"):
+            self._invocation.count(usage)
+            if not chunk.get("choices") and not self._wants_usage:
+                return None
+        return data if chunk is said else orjson.dumps(stamped(chunk, self._stamp))
+
+
+def parsed(event: Event, invocation: Invocation) -> JSON | None:
+    """An event's JSON object; None, and counted, for what is none."""
+    try:
+        data = orjson.loads(event.data)
+    except orjson.JSONDecodeError:
+        data = None
+    if isinstance(data, dict):
+        return data
+    invocation.dropped_events += 1
+    return None
+
+
+def stamped(body: JSON, stamp: JSON) -> JSON:
+    """The body with what every answer has, where the provider has not said it."""
+    missing = {key: value for key, value in stamp.items() if body.get(key) is None}
+    return {**body, **missing} if missing else body

@@ -1,0 +1,104 @@
+"""A message of Anthropic's -> OpenAI's chat completion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.dialects import JSON, shapes
+from app.dialects.anthropic.content import NAME
+from app.dialects.conversation import argument_string
+from app.dialects.fields import without_nones
+from app.errors import Garbled
+
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+_OPENAI_CAN_SAY = ("text", "tool_use")
+_OF_THE_END = ("stop_reason", "stop_sequence", "stop_details", "container", "context_management")
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+@shapes.whole(NAME)
+def response(body: JSON) -> JSON:
+    """The completion. Raises Garbled for what is not a message."""
+    if body.get("content") is None:
+        raise Garbled(f"{NAME}'s answer has no content")
+    content = shapes.mappings(body["content"])
+    reason = finish_reason(body.get("stop_reason"))
+    return {
+        "id": shapes.text(body.get("id")) or None,
+        "object": "chat.completion",
+        "model": shapes.text(body.get("model")) or None,
+        "choices": [{"index": 0, "message": _message(content), "finish_reason": reason, "logprobs": None}],
+        "usage": usage(shapes.mapping(body.get("usage"))),
+        **provider_fields(body),
+    }
+
+
+def _message(content: Sequence[JSON]) -> JSON:
+    calls = [_tool_call(block) for block in content if block["type"] == "tool_use"]
+    said = joined(content, "text", "text")
+    message: JSON = {"role": "assistant", "content": said if said or not calls else None, "refusal": None}
+    if thought := joined(content, "thinking", "thinking"):
+        message["reasoning_content"] = thought
+    if calls:
+        message["tool_calls"] = calls
+    return {**message, **kept_blocks(content)}
+
+
+def _tool_call(block: JSON) -> JSON:
+    arguments = argument_string(shapes.mapping(block.get("input")))
+    return {"id": named(block, "id"), "type": "function", "function": {"name": named(block), "arguments": arguments}}
+
+
+def named(block: JSON, key: str = "name") -> str:
+    """A tool's name or id, which has to be there. Raises KeyError, TypeError, ValueError."""
+    if not (name := shapes.text(block[key])):
+        raise ValueError(f"a tool's {key} is empty")
+    return name
+
+
+def joined(content: Sequence[JSON], kind: str, key: str) -> str:
+    """The texts of all blocks of one kind."""
+    return "".join(shapes.text(block.get(key)) for block in content if block["type"] == kind)
+
+
+def kept_blocks(content: Sequence[JSON]) -> JSON:
+    """All blocks as they came, if one of them has no place in OpenAI's shape: a second turn brings them back."""
+    if all(block["type"] in _OPENAI_CAN_SAY and not block.get("citations") for block in content):
+        return {}
+    return {"provider_fields": {"anthropic": {"content": list(content)}}}
+
+
+def finish_reason(stop_reason: Any) -> str:
+    """OpenAI's word for Anthropic's."""
+    return FINISH_REASONS.get(shapes.text(stop_reason), "stop")
+
+
+def provider_fields(body: JSON) -> JSON:
+    """What the message says of its end that OpenAI's shape has no place for."""
+    kept = without_nones({key: body.get(key) for key in _OF_THE_END})
+    return {"provider_fields": {"anthropic": kept}} if kept else {}
+
+
+def usage(said: JSON) -> JSON:
+    """OpenAI's usage. Anthropic's input_tokens leave out what was read from the cache or written to it."""
+    fresh, completion, read, written = (shapes.count(said.get(name)) for name in _COUNTS)
+    prompt = fresh + read + written
+    thought = shapes.count(shapes.mapping(said.get("output_tokens_details")).get("thinking_tokens"))
+    return {
+        **{key: value for key, value in said.items() if key not in _COUNTS and value is not None},
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    }

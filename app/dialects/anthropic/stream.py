@@ -1,0 +1,159 @@
+"""Anthropic's stream events -> OpenAI's chunks."""
+
+from __future__ import annotations
+
+import orjson
+
+from app.dialects import JSON, ChunkStream, shapes
+from app.dialects import refusal as refusals
+from app.dialects.anthropic.content import NAME
+from app.dialects.anthropic.response import finish_reason, kept_blocks, named, provider_fields, usage
+from app.dialects.conversation import argument_string
+from app.errors import Cut, Garbled, Refused
+
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""Source: Anthropic, "Errors"."""
+
+_CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
+"""Ends at which a tool's arguments may be half of them."""
+
+
+@shapes.pieces(NAME)
+def stream() -> ChunkStream:
+    """Sent each event's data, yields the chunks that it is; sent None at the end. Raises Refused and Cut."""
+    answer = _Answer()
+    chunks: list[JSON] = []
+    while (event := (yield chunks)) is not None:
+        chunks = answer.go_on(event)
+    if not answer.finished:
+        raise Cut(f"{NAME} broke off the stream before it was whole")
+
+
+class _Answer:
+    """An answer as far as it has come: the blocks as a whole answer would have them."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._head: JSON = {"id": None, "object": "chat.completion.chunk", "model": None}
+        self._blocks: dict[int, JSON] = {}
+        self._inputs: dict[int, str] = {}  # of the tools in _blocks that are not closed: JSON in pieces
+        self._calls: dict[int, int] = {}  # the client's tools: a block's index -> a tool call's
+        self._halves = False  # the input of a tool was no JSON
+        self._counted: JSON = {}
+
+    def go_on(self, event: JSON) -> list[JSON]:
+        """The chunks of one event. One of a kind that we do not know, a ping among them, says nothing."""
+        kind = shapes.text(event["type"])
+        if kind == "error":
+            raise _refused(event)
+        if kind == "message_start":
+            return [self._begin(shapes.mapping(event["message"]))]
+        if kind == "message_delta":
+            return [self._finish(event)]
+        if kind == "message_stop":
+            return [{**self._head, "choices": [], "usage": usage(self._counted)}] if self.finished else []
+        return [self._chunk(delta) for delta in self._deltas(kind, event)]
+
+    def _deltas(self, kind: str, event: JSON) -> list[JSON]:
+        if kind == "content_block_start":
+            return self._open(event["index"], shapes.mapping(event["content_block"]))
+        if kind == "content_block_delta":
+            return self._delta(event["index"], shapes.mapping(event["delta"]))
+        return self._close(event["index"]) if kind == "content_block_stop" else []
+
+    def _begin(self, message: JSON) -> JSON:
+        for key in ("id", "model"):
+            self._head[key] = shapes.text(message.get(key)) or None
+        self._count(message.get("usage"))
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def _open(self, index: int, block: JSON) -> list[JSON]:
+        """The first delta of a block: a tool's id and name; or text, which may stand in the start already."""
+        self._blocks[index] = dict(block)
+        if block["type"] == "tool_use":
+            call = self._calls[index] = len(self._calls)
+            arguments = argument_string(shapes.mapping(block["input"])) if block.get("input") else ""
+            function = {"name": named(block), "arguments": arguments}
+            return [_tool(call, {"id": named(block, "id"), "type": "function", "function": function})]
+        if block["type"] == "text":
+            return _told("content", block.get("text"))
+        return _told("reasoning_content", block.get("thinking")) if block["type"] == "thinking" else []
+
+    def _delta(self, index: int, delta: JSON) -> list[JSON]:
+        block, kind = self._blocks[index], delta["type"]
+        if kind in ("text_delta", "thinking_delta", "signature_delta"):
+            key = kind.removesuffix("_delta")
+            block[key] = shapes.text(block.get(key)) + shapes.text(delta[key])
+            name = {"text": "content", "thinking": "reasoning_content"}.get(key)
+            return _told(name, delta[key]) if name else []
+        if kind == "citations_delta":
+            block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+        elif kind == "input_json_delta":
+            return self._input(index, shapes.text(delta["partial_json"]))
+        return []
+
+    def _input(self, index: int, piece: str) -> list[JSON]:
+        """A piece of a tool's input. A tool that ran at Anthropic is no business of the client's."""
+        self._inputs[index] = self._inputs.get(index, "") + piece
+        mine = piece and index in self._calls
+        return [_tool(self._calls[index], {"function": {"arguments": piece}})] if mine else []
+
+    def _close(self, index: int) -> list[JSON]:
+        """The input of a tool's block, which came in pieces, becomes the object that it is; no pieces, no arguments."""
+        block, pieces = self._blocks[index], self._inputs.pop(index, "")
+        if pieces:
+            try:
+                block["input"] = orjson.loads(pieces)
+            except orjson.JSONDecodeError:
+                self._halves = True
+        if pieces or block.get("input") or index not in self._calls:
+            return []
+        return [_tool(self._calls[index], {"function": {"arguments": "{}"}})]
+
+    def _finish(self, event: JSON) -> JSON:
+        """The end, with the blocks to bring back in a second turn; usage comes after it."""
+        end = shapes.mapping(event["delta"])
+        if self._halves and end.get("stop_reason") not in _CUT_SHORT:
+            raise Garbled(f"{NAME}'s answer is not what its format says: the input of a tool is no JSON")
+        self._count(event.get("usage"))
+        self.finished = True
+        kept = {} if self._halves else kept_blocks([self._blocks[index] for index in sorted(self._blocks)])
+        return self._chunk(kept, finish_reason(end.get("stop_reason")), provider_fields(end))
+
+    def _count(self, said: JSON | None) -> None:
+        """Tools that ran at Anthropic raise the counts at the end; a smaller number there is a partial one."""
+        for key, value in shapes.mapping(said).items():
+            old = self._counted.get(key)
+            if value is not None:
+                numbers = isinstance(value, int) and isinstance(old, int)
+                self._counted[key] = max(value, old) if numbers else value
+        usage(self._counted)  # what it is made of has to be numbers
+
+    def _chunk(self, delta: JSON, finish: str | None = None, more: JSON | None = None) -> JSON:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return {**self._head, "choices": [choice], **(more or {})}
+
+
+def _tool(index: int, call: JSON) -> JSON:
+    return {"tool_calls": [{"index": index, **call}]}
+
+
+def _told(key: str, text: str | None) -> list[JSON]:
+    """A delta of text, if there is any."""
+    return [{key: text}] if shapes.text(text) else []
+
+
+def _refused(event: JSON) -> Refused:
+    said = refusals.of(event)
+    return Refused(_STATUSES.get(said.type or "", 500), said.message, type=said.type, code=said.code, extra=said.extra)

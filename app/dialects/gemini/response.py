@@ -1,0 +1,266 @@
+"""An answer of Gemini's (GenerateContentResponse) -> OpenAI's chat completion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.dialects import JSON
+from app.dialects.conversation import argument_string
+from app.dialects.fields import without_nones
+from app.errors import Garbled, Refused
+
+MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+"""What Python raises over a shape that the format does not have: to the client each is a garbled answer."""
+
+_WITHHELD = [
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "LANGUAGE", "ESCALATION"),
+    *(
+        "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION",
+        "IMAGE_OTHER",
+        "NO_IMAGE",
+        "PUP_LIMITED_DISABLED",
+    ),
+]
+
+FINISH_REASONS = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    **dict.fromkeys(_WITHHELD, "content_filter"),
+}
+"""Source: spec "Providers", section 5; the newest from google-genai's types."""
+
+FAILURES = (
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "OTHER",
+    "TOO_MANY_TOOL_CALLS",
+    "UNEXPECTED_TOOL_CALL",
+)
+"""Ends that are no answer: what was generated until then cannot be used."""
+
+_COUNTS = (
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "totalTokenCount",
+    "thoughtsTokenCount",
+    "cachedContentTokenCount",
+)
+
+
+def response(body: JSON) -> JSON:
+    """The completion. Raises Garbled for what is no answer, Refused for an answer that failed at Gemini."""
+    try:
+        return _completion(body)
+    except MALFORMED as error:
+        raise garbled(error) from error
+
+
+def garbled(error: Exception) -> Garbled:
+    """The error for an answer of another shape than the format's."""
+    return Garbled(f"Gemini's answer is not what its format says: {error!r}")
+
+
+def _completion(body: JSON) -> JSON:
+    answer = answer_id(body)
+    names = Names(answer)
+    candidates = body.get("candidates") or []
+    choices = [_choice(index, candidate, names) for index, candidate in enumerate(candidates)] or [blocked(body)]
+    return {
+        "id": answer,
+        "object": "chat.completion",
+        "model": text(body.get("modelVersion")),
+        "choices": choices,
+        "usage": usage(body.get("usageMetadata")),
+        **about(body, [metadata(candidate) for candidate in candidates]),
+    }
+
+
+def _choice(index: int, candidate: JSON, names: Names) -> JSON:
+    parts = parts_of(candidate)
+    if not parts and not candidate.get("finishReason"):
+        raise Garbled("Gemini's answer has a candidate with neither content nor a reason for having none")
+    calls = [tool_call(part["functionCall"], names) for part in parts if part.get("functionCall") is not None]
+    reason = finish_reason(candidate, bool(calls))
+    said = joined(parts, thought=False)
+    refused = refusal(candidate) if reason == "content_filter" and not said else None
+    message: JSON = {
+        "role": "assistant",
+        "content": None if not said and (calls or refused) else said,
+        "refusal": refused,
+    }
+    if thought := joined(parts, thought=True):
+        message["reasoning_content"] = thought
+    if calls:
+        message["tool_calls"] = calls
+    return {
+        "index": index,
+        "message": {**message, **kept_parts(parts)},
+        "finish_reason": reason,
+        "logprobs": logprobs(candidate.get("logprobsResult")),
+    }
+
+
+class Names:
+    """The ids of an answer's tool calls: Gemini's own where it gave one, else made of the answer's id; none twice."""
+
+    def __init__(self, answer: str) -> None:
+        self._hash = hashlib.sha256(answer.encode()).hexdigest()[:12]
+        self._given: set[str] = set()
+
+    def of(self, call: JSON) -> str:
+        """The id of the next call."""
+        name = text(call.get("id"))
+        if not name or name in self._given:
+            name = f"call_{len(self._given)}_{self._hash}"
+        self._given.add(name)
+        return name
+
+
+def answer_id(body: JSON) -> str:
+    """The answer's id; older models give none, so it is made of what they said."""
+    return (
+        text(body.get("responseId"))
+        or f"gemini-{hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]}"
+    )
+
+
+def text(value: Any) -> str | None:
+    """A string or nothing. Raises TypeError for another thing."""
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{value!r} should be a string")
+
+
+def parts_of(candidate: JSON) -> list[JSON]:
+    """The parts of a candidate; a filter leaves none. Raises TypeError for what are no parts."""
+    parts = (candidate.get("content") or {}).get("parts") or []
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise TypeError("parts should be a list of objects")
+    return parts
+
+
+def joined(parts: Sequence[JSON], *, thought: bool) -> str:
+    """What was said, or what was thought, as one text. Code that Gemini ran itself is neither."""
+    return "".join(text(part.get("text")) or "" for part in parts if bool(part.get("thought")) is thought)
+
+
+def tool_call(call: JSON, names: Names) -> JSON:
+    """A functionCall part as OpenAI's tool call."""
+    name, arguments = text(call["name"]), call.get("args")
+    if not name or not isinstance(arguments, (dict, type(None))):
+        raise TypeError("a functionCall should have a name, and an object for args")
+    return {
+        "id": names.of(call),
+        "type": "function",
+        "function": {"name": name, "arguments": argument_string(arguments)},
+    }
+
+
+def kept_parts(parts: Sequence[JSON]) -> JSON:
+    """All parts as they came, if one of them has no place in OpenAI's shape: a second turn brings them back."""
+    if all(part.keys() <= {"text"} or part.keys() == {"functionCall"} for part in parts):
+        return {}
+    return {"provider_fields": {"gemini": {"parts": list(parts)}}}
+
+
+def finish_reason(candidate: JSON, calls: bool) -> str:
+    """OpenAI's word for Gemini's. Raises Refused, with Gemini's words, for an end that is no answer."""
+    said = text(candidate.get("finishReason")) or "STOP"
+    if said in FAILURES:
+        words = text(candidate.get("finishMessage")) or "Gemini's answer failed"
+        raise Refused(502, f"{words} ({said})", code=said)
+    reason = FINISH_REASONS.get(said, "stop")
+    return "tool_calls" if calls and reason == "stop" else reason
+
+
+def refusal(candidate: JSON) -> str:
+    """Why a candidate has no text."""
+    return text(candidate.get("finishMessage")) or f"Gemini withheld the answer ({candidate.get('finishReason')})"
+
+
+def blocked(body: JSON) -> JSON:
+    """The choice that stands for a blocked prompt: a refusal, content_filter. Raises Garbled if nothing was blocked."""
+    why = why_blocked(body)
+    if why is None:
+        raise Garbled("Gemini's answer has no candidates, and no reason for having none")
+    message = {"role": "assistant", "content": None, "refusal": why}
+    return {"index": 0, "message": message, "finish_reason": "content_filter", "logprobs": None}
+
+
+def why_blocked(body: JSON) -> str | None:
+    """Why the prompt got no answer; None where it was not blocked."""
+    feedback = body.get("promptFeedback") or {}
+    if not (reason := text(feedback.get("blockReason"))):
+        return None
+    return text(feedback.get("blockReasonMessage")) or f"Gemini blocked the prompt ({reason})"
+
+
+def metadata(candidate: JSON) -> JSON:
+    """What a candidate has beside its content: how it ended, grounding, citations, safety ratings, ..."""
+    return {
+        key: value
+        for key, value in candidate.items()
+        if key not in ("content", "index", "logprobsResult") and value is not None
+    }
+
+
+def about(body: JSON, candidates: Sequence[JSON]) -> JSON:
+    """What an answer says that OpenAI's shape has no place for: the prompt's feedback, each candidate's metadata."""
+    known = ("candidates", "responseId", "modelVersion", "usageMetadata")
+    kept = {key: value for key, value in body.items() if key not in known and value is not None}
+    if any(candidates):
+        kept["candidates"] = list(candidates)
+    return {"provider_fields": {"gemini": kept}} if kept else {}
+
+
+def logprobs(result: JSON | None) -> JSON | None:
+    """OpenAI's log probabilities. Google leaves out a number that is 0."""
+    if not result:
+        return None
+    best: list[JSON] = result.get("topCandidates") or []
+    content = [
+        {
+            **_logprob(chosen),
+            "top_logprobs": [_logprob(other) for other in (best[at].get("candidates") or [] if at < len(best) else [])],
+        }
+        for at, chosen in enumerate(result.get("chosenCandidates") or [])
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _logprob(candidate: JSON) -> JSON:
+    token = text(candidate.get("token")) or ""
+    return {"token": token, "logprob": float(candidate.get("logProbability") or 0), "bytes": list(token.encode())}
+
+
+def usage(said: JSON | None) -> JSON | None:
+    """OpenAI's usage. Gemini counts thoughts beside the candidates, and what tools brought in beside the prompt."""
+    if not said:
+        return None
+    prompt, completion, total, thought, cached = (int(said.get(name) or 0) for name in _COUNTS)
+    prompt += int(said.get("toolUsePromptTokenCount") or 0)
+    completion += thought
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": max(total, prompt + completion),
+        "prompt_tokens_details": without_nones(
+            {"cached_tokens": cached, "audio_tokens": _audio(said.get("promptTokensDetails"))}
+        ),
+        "completion_tokens_details": without_nones(
+            {"reasoning_tokens": thought, "audio_tokens": _audio(said.get("candidatesTokensDetails"))}
+        ),
+        **{key: value for key, value in said.items() if key not in _COUNTS and value is not None},
+    }
+
+
+def _audio(details: Sequence[JSON] | None) -> int | None:
+    return next((item.get("tokenCount") for item in details or () if item.get("modality") == "AUDIO"), None)

@@ -1,0 +1,64 @@
+"""MosaicML's inference API: everything goes to `POST /{model}/v1/predict`; nothing is streamed, nothing counted."""
+
+from __future__ import annotations
+
+from app.dialects import JSON, Body, Translator, shapes, vectors
+from app.dialects import conversation as said
+from app.dialects.fields import Fields, without_nones
+from app.errors import Garbled
+
+NAME = "MosaicML"
+
+_PATH = "{model}/v1/predict"
+
+
+def completions_request(model: str, payload: JSON) -> Body:
+    """Prompts are the inputs; all the rest their parameters."""
+    fields = Fields(payload)
+    prompt = fields.take("prompt")
+    fields.take("model", "stream", "stream_options")
+    texts = [prompt] if isinstance(prompt, str) else list(prompt)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise said.refuse(("prompt", index), f"{NAME} takes text, not tokens")
+    known = {"max_new_tokens": fields.take("max_tokens"), "stop": said.stops(fields.take("stop"))}
+    return Body({"inputs": texts, "parameters": {**without_nones(known), **fields.rest()}})
+
+
+def embeddings_request(model: str, payload: JSON) -> Body:
+    """Texts are the inputs; the rest goes beside them."""
+    texts = vectors.texts(payload, NAME)
+    fields = Fields(payload)
+    fields.take("input", "model", "encoding_format")  # numbers come back as numbers; the gateway packs them
+    return Body({"inputs": texts, **fields.rest()})
+
+
+@shapes.whole(NAME)
+def completions_response(body: JSON) -> JSON:
+    """A text completion with a choice per output. Raises Garbled."""
+    outputs = body["outputs"]
+    if not isinstance(outputs, list) or not outputs or not all(isinstance(text, str) for text in outputs):
+        raise Garbled(f"{NAME} should give a list of texts")
+    return {
+        "id": shapes.made_id("cmpl", body),
+        "object": "text_completion",
+        "model": None,
+        "choices": [
+            {"index": index, "text": text, "logprobs": None, "finish_reason": "stop"}
+            for index, text in enumerate(outputs)
+        ],
+        "usage": None,
+    }
+
+
+@shapes.whole(NAME)
+def embeddings_response(body: JSON) -> JSON:
+    """OpenAI's list of embeddings. Raises Garbled."""
+    return vectors.response(body["outputs"], None, None)
+
+
+TRANSLATORS = {
+    "llm/v1/completions": Translator(_PATH, completions_request, completions_response),
+    "llm/v1/embeddings": Translator(_PATH, embeddings_request, embeddings_response),
+}
+"""Endpoint type -> translator. Chat is not there: it was a completion of a text that each model wanted otherwise."""

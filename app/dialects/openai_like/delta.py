@@ -1,0 +1,166 @@
+"""The deltas of one choice of a chat's stream, put right in the light of those before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from app.dialects import JSON
+from app.dialects.openai_like import choices as said
+from app.errors import Garbled
+
+
+class Deltas:
+    """What one choice has said so far, as far as the next delta needs it."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed = seed
+        self._begun = False
+        self._calls = _Calls(seed)
+        self._said: list[Any] = []  # the content of each delta: strings, and lists of parts
+
+    def heard(self, content: Any) -> None:
+        """Note what a delta says."""
+        if content:
+            self._said.append(content)
+
+    def choice(self, choice: JSON, is_over: bool) -> JSON | None:
+        """The choice put right. `is_over`: it has ended before; then None, unless it still says something."""
+        there = said.an_object(choice["delta"] if "delta" in choice else choice.get("message"), "delta")
+        reason = None if is_over else said.finish(choice)
+        delta = self._delta(there, reason)
+        if is_over and not any(delta.get(key) for key in ("content", "reasoning_content", "tool_calls")):
+            return None
+        changes: JSON = {} if delta is choice.get("delta") else {"delta": delta}
+        if choice.get("finish_reason") != reason:
+            changes |= {"finish_reason": None} if is_over else said.ended(choice, reason)
+        right = said.changed(choice, changes)
+        if "message" in choice or "usage" in choice:
+            right = {key: value for key, value in right.items() if key not in ("message", "usage")}
+        return right
+
+    def _delta(self, delta: JSON, reason: str | None) -> JSON:
+        changes = {**said.thought(delta), **said.content(delta)}
+        self.heard(delta.get("content"))
+        dropped = self._role(delta, changes)
+        if isinstance(delta.get("content"), list) and not changes["content"]:
+            dropped.add("content")
+        calls = said.objects(delta.get("tool_calls"), "list of tool calls")
+        right = [self._calls.delta(call) for call in calls]
+        if reason:
+            right = self._calls.completed(right)
+            if any(isinstance(piece, list) for piece in self._said):
+                changes |= said.with_fields(delta, {"content": _parts(self._said)})
+        if not said.same(right, calls):
+            changes["tool_calls"] = right
+        whole = said.changed(delta, changes)
+        return {key: value for key, value in whole.items() if key not in dropped} if dropped else whole
+
+    def _role(self, delta: JSON, changes: JSON) -> set[str]:
+        """The role stands in the first delta, and only there: clients that add up deltas would add it up too."""
+        first, self._begun = not self._begun, True
+        if first and delta.get("role") != "assistant":
+            changes["role"] = "assistant"
+        return set() if first or "role" not in delta else {"role"}
+
+
+def _parts(contents: Iterable[Any]) -> list[JSON]:
+    """The parts that were said, those of one kind in a row as one: a second turn brings them back."""
+    every = [
+        part
+        for content in contents
+        for part in (content if isinstance(content, list) else [{"type": "text", "text": content}])
+    ]
+    return [_joined(list(group)) for _, group in groupby(every, key=lambda part: part.get("type"))]
+
+
+def _joined(parts: list[JSON]) -> JSON:
+    """Pieces of one part as that part; what else they say (a signature, say) is in the last ones."""
+    whole: JSON = {}
+    for part in parts:
+        whole |= part
+    text, thought = said.text_and_thought(parts)
+    if whole.get("type") == "text":
+        return {**whole, "text": text}
+    if whole.get("type") == "thinking":
+        return {**whole, "thinking": [{"type": "text", "text": thought}]}
+    return whole
+
+
+class _Calls:
+    """The tool calls of one choice: ours by their order, the provider's by its index."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed = seed
+        self._ours: dict[int, int] = {}
+        self._ids: list[str] = []
+        self._their_ids: list[str | None] = []
+        self._names: list[Any] = []
+        self._said: list[bool] = []  # whether there were arguments
+
+    def delta(self, call: JSON) -> JSON:
+        """A piece of a call under our index; its id, type and name stand in the first piece only."""
+        function = said.an_object(call.get("function"), "tool call")
+        index = call.get("index")
+        theirs = index if isinstance(index, int) else self._guess(call)
+        is_first = self._is_first(theirs, call, function)
+        if is_first:
+            self._begin(theirs, call, function)
+        ours = self._ours[theirs]
+        right = {**call, "index": ours}
+        right["function"] = self._function(function, ours, is_first)
+        if is_first:
+            right |= {"id": self._ids[ours], "type": call.get("type") or "function"}
+        else:
+            right.pop("id", None)
+            right.pop("type", None)
+        return call if right == call else right
+
+    def completed(self, right: list[JSON]) -> list[JSON]:
+        """The last pieces, so that each call has arguments: `{}` for none."""
+        silent = [ours for ours, had in enumerate(self._said) if not had]
+        for ours in silent:
+            self._said[ours] = True
+            if all(call["index"] != ours for call in right):
+                right = [*right, {"index": ours, "function": {}}]
+        return [_with_none(call) if call["index"] in silent else call for call in right]
+
+    def _guess(self, call: JSON) -> int:
+        """The index of a call that has none: the next for an id or a name, else the last."""
+        if (said.call_id(call) and said.call_id(call) not in self._their_ids) or not self._ours:
+            return max(self._ours, default=-1) + 1
+        return max(self._ours)
+
+    def _is_first(self, theirs: int, call: JSON, function: JSON) -> bool:
+        """Whether a call begins here: at an index that is new, or at one where another id has been (all at index 0)."""
+        if theirs not in self._ours:
+            return True
+        before, now = self._their_ids[self._ours[theirs]], said.call_id(call)
+        return bool(now and before and now != before and function.get("name"))
+
+    def _begin(self, theirs: int, call: JSON, function: JSON) -> None:
+        if not isinstance(function.get("name"), str):
+            raise Garbled("the provider's tool call names no function")
+        ours = self._ours[theirs] = len(self._ids)
+        name = said.call_id(call)
+        self._their_ids.append(name)
+        self._ids.append(name if name and name not in self._ids else f"call_{ours}_{said.hashed(self._seed)[:16]}")
+        self._names.append(function["name"])
+        self._said.append(False)
+
+    def _function(self, function: JSON, ours: int, is_first: bool) -> JSON:
+        pieces = function.get("arguments")
+        if isinstance(pieces, dict):
+            pieces = said.arguments(pieces)
+        if pieces is not None and not isinstance(pieces, str):
+            raise Garbled("the provider's tool arguments are neither a string nor an object")
+        self._said[ours] = self._said[ours] or bool(pieces)
+        right = {**function, "arguments": pieces or ""}
+        if not is_first and right.get("name") in (None, "", self._names[ours]):
+            right.pop("name", None)
+        return right
+
+
+def _with_none(call: JSON) -> JSON:
+    return {**call, "function": {**call["function"], "arguments": "{}"}}

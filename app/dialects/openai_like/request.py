@@ -1,0 +1,82 @@
+"""OpenAI's payload -> the body that a provider of OpenAI's type understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.dialects import JSON, Body
+
+FIELDS = "openai_like"
+"""Our key in `provider_fields`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """Where a provider of OpenAI's type differs in what it takes."""
+
+    new_limit: bool = False
+    """It knows `max_completion_tokens`; all others know `max_tokens`."""
+    thought: str | None = None
+    """What it calls the thought in an assistant message; None where the client's word goes on as it is."""
+    stream_options: bool = True
+    """It knows `stream_options`; the others refuse it, and report usage unasked."""
+
+
+OPENAI_LIKE = Manner()
+
+
+def request(manner: Manner, model: str | None, payload: JSON) -> Body:
+    """The payload with the provider's model and names. A `null` says nothing; some servers stumble over it."""
+    body = {key: value for key, value in payload.items() if value is not None and key != "model"}
+    if model:
+        body["model"] = model
+    if not manner.new_limit and "max_completion_tokens" in body:
+        body["max_tokens"] = body.pop("max_completion_tokens")
+    if not manner.stream_options:
+        body.pop("stream_options", None)
+    return Body(body)
+
+
+def chat_request(manner: Manner, model: str | None, payload: JSON) -> Body:
+    """The same, with the messages as they were said there."""
+    body = request(manner, model, payload)
+    body.json["messages"] = [_message(manner, message) for message in payload["messages"]]
+    return body
+
+
+def _message(manner: Manner, message: JSON) -> JSON:
+    """A message without what is ours: thoughts under their own name, what was taken out of an answer in its place."""
+    said = {
+        key: value
+        for key, value in message.items()
+        if key != "provider_fields" and (value is not None or key == "content")  # some servers stumble over a null
+    }
+    if not (message.get("provider_fields") or message.get("reasoning_content")):
+        return said
+    said |= kept(message)
+    thought = said.get("reasoning_content")
+    if isinstance(said.get("content"), list) and said["content"] is not message.get("content"):
+        said.pop("reasoning_content", None)  # the thought is one of the parts
+        return said
+    if thought and (manner.thought or said.get("reasoning") == thought):  # the second is a name that we added
+        del said["reasoning_content"]
+        said.setdefault(manner.thought or "reasoning", thought)
+    return said
+
+
+def kept(message: JSON) -> JSON:
+    """What an answer held that its OpenAI form has no place for, if the message still says the same."""
+    fields = message.get("provider_fields")
+    ours = fields.get(FIELDS) if isinstance(fields, dict) else None
+    if not isinstance(ours, dict):
+        return {}
+    back = {key: ours[key] for key in ("content", "annotations") if isinstance(ours.get(key), list)}
+    if "content" in back and _text(back["content"]) != (message.get("content") or ""):
+        del back["content"]  # the client changed it since
+    return back
+
+
+def _text(parts: list[Any]) -> str:
+    texts = [part for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+    return "".join(str(part.get("text") or "") for part in texts)

@@ -1,0 +1,86 @@
+"""What a provider's answer is made of, checked: another shape is a garbled answer, not one of Python's errors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import orjson
+
+from app.dialects import JSON, ChunkStream
+from app.errors import Garbled
+
+_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+"""What Python raises over a shape that it was not written for."""
+
+
+@contextmanager
+def _read(provider: str) -> Iterator[None]:
+    try:
+        yield
+    except _MALFORMED as error:
+        raise Garbled(f"{provider}'s answer is not what its format says: {error!r}") from error
+
+
+def whole(provider: str) -> Callable[[Callable[[JSON], JSON]], Callable[[JSON], JSON]]:
+    """A decorator for a translator's `response`: what it stumbles over is Garbled."""
+
+    def decorate(response: Callable[[JSON], JSON]) -> Callable[[JSON], JSON]:
+        @wraps(response)
+        def guarded(body: JSON) -> JSON:
+            with _read(provider):
+                return response(body)
+
+        return guarded
+
+    return decorate
+
+
+def pieces(provider: str) -> Callable[[Callable[[], ChunkStream]], Callable[[], ChunkStream]]:
+    """A decorator for a translator's `stream`: what it stumbles over is Garbled."""
+
+    def decorate(stream: Callable[[], ChunkStream]) -> Callable[[], ChunkStream]:
+        @wraps(stream)
+        def guarded() -> ChunkStream:
+            with _read(provider):
+                yield from stream()
+
+        return guarded
+
+    return decorate
+
+
+def text(value: Any) -> str:
+    """A string; nothing is an empty one. Raises TypeError for another thing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise TypeError(f"{value!r:.100} should be a string")
+
+
+def count(value: Any) -> int:
+    """A number of tokens; nothing is 0. Some write it as a float."""
+    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return int(value or 0)
+    raise TypeError(f"{value!r:.100} should be a number")
+
+
+def mapping(value: Any) -> JSON:
+    """An object; nothing is an empty one."""
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise TypeError(f"{value!r:.100} should be an object")
+
+
+def mappings(value: Any) -> list[JSON]:
+    """A list of objects; nothing is an empty one."""
+    if value is None or (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+        return value or []
+    raise TypeError(f"{value!r:.100} should be a list of objects")
+
+
+def made_id(prefix: str, body: JSON) -> str:
+    """An id for an answer that has none: the same for the same answer."""
+    return f"{prefix}-{hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]}"

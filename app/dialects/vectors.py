@@ -1,0 +1,72 @@
+"""Embeddings for providers with a form of their own: texts in, vectors out, base64 where the client asks for it."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64encode
+from collections.abc import Sequence
+
+from app.dialects import JSON
+from app.errors import Garbled, InvalidPayload, Problem
+
+
+def texts(payload: JSON, by: str) -> list[str]:
+    """The inputs as texts. Tokens are refused: they are those of another provider's tokenizer."""
+    said = payload["input"]
+    found = [said] if isinstance(said, str) else said
+    problems = [
+        Problem(("input", index), f"{by} takes text, not tokens")
+        for index, text in enumerate(found)
+        if not isinstance(text, str)
+    ]
+    if problems:
+        raise InvalidPayload(problems)
+    return list(found)
+
+
+def response(vectors: Sequence[Sequence[float]], model: str | None, tokens: int | None) -> JSON:
+    """OpenAI's list of embeddings, in the order of the inputs. `tokens` is what the provider counted, if it does."""
+    data = [
+        {"object": "embedding", "index": index, "embedding": _vector(vector)} for index, vector in enumerate(vectors)
+    ]
+    return {
+        "object": "list",
+        "data": data,
+        "model": model,
+        "usage": {"prompt_tokens": tokens or 0, "total_tokens": tokens or 0},
+    }
+
+
+def _vector(vector: Sequence[float]) -> list[float]:
+    if not isinstance(vector, list) or not all(isinstance(number, (int, float)) for number in vector):
+        raise Garbled("the provider's embedding is not a list of numbers")
+    return vector
+
+
+def finished(parts: Sequence[JSON], payload: JSON) -> JSON:
+    """One answer of those that a payload's batches got, in the form that it asks for."""
+    body = parts[0] if len(parts) == 1 else _joined(parts)
+    return as_base64(body) if payload.get("encoding_format") == "base64" else body
+
+
+def _joined(parts: Sequence[JSON]) -> JSON:
+    data = [item for part in parts for item in part["data"]]
+    usage = {key: sum(part["usage"].get(key) or 0 for part in parts) for key in ("prompt_tokens", "total_tokens")}
+    return {**parts[0], "data": [{**item, "index": index} for index, item in enumerate(data)], "usage": usage}
+
+
+def as_base64(body: JSON) -> JSON:
+    """The same embeddings as base64 of little-endian 32-bit floats (OpenAI, "Create embeddings", `encoding_format`)."""
+    if all(isinstance(item["embedding"], str) for item in body["data"]):
+        return body  # the provider knows base64 itself
+    return {**body, "data": [{**item, "embedding": _encoded(item["embedding"])} for item in body["data"]]}
+
+
+def _encoded(vector: Sequence[float] | str) -> str:
+    if isinstance(vector, str):
+        return vector
+    floats = array("f", vector)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return b64encode(floats.tobytes()).decode()

@@ -1,0 +1,44 @@
+"""Hugging Face's Text Generation Inference, and its sister for embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from app.call import Call
+from app.dialects import tgi
+from app.providers.provider import Provider, Secret, Settings, SettingsSchema
+from app.providers.settings import Missing, base_url
+
+
+class TGISettings(SettingsSchema):
+    """Where the server is, under MLflow's name or ours, and a key if something before it wants one."""
+
+    hf_server_url = base_url()
+    api_base = base_url()
+    api_key = Secret()
+    stream_usage = fields.Boolean(load_default=True)
+
+    @validates_schema
+    def check_address(self, settings: dict[str, Any], **_: Any) -> None:
+        """One of the two says where the server is."""
+        if not settings.get("hf_server_url") and not settings.get("api_base"):
+            raise ValidationError({"hf_server_url": [Missing()]})
+
+
+def _url(settings: Settings, model: str, path: str) -> str:
+    base = settings.get("api_base") or settings["hf_server_url"]
+    return f"{base.rstrip('/')}/{path}"
+
+
+def _authorize(settings: Settings, call: Call) -> Call:
+    if not settings.get("api_key"):
+        return call
+    return replace(call, headers={**call.headers, "Authorization": f"Bearer {settings['api_key']}"})
+
+
+HUGGINGFACE_TGI = Provider(
+    "huggingface-text-generation-inference", TGISettings, tgi.TRANSLATORS, _url, _authorize, asks_usage=True
+)
