@@ -23,7 +23,7 @@ from requests.adapters import BaseAdapter
 from app.call import Call
 from app.errors import Unreachable
 from app.transport.adapter import SocketAdapter
-from app.transport.body import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, Answer, Body, read1, read_all
+from app.transport.body import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, Answer, Body, Resumed, read1, read_all
 from app.transport.connection import Pool
 from app.transport.proxy import proxy_chooser
 
@@ -33,6 +33,7 @@ __all__ = [
     "Answer",
     "Body",
     "Pool",
+    "Resumed",
     "SocketAdapter",
     "Transport",
     "proxy_chooser",

@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from app.call import Timeouts
-from app.transport.connection import Connection, Connector, Pool
+from app.transport.connection import Address, Connection, Connector, Pool
 from app.transport.exchange import Exchange, Outgoing, Stale
 from app.transport.head import Route, find_route, request_head
 from app.transport.unpacked import unpacked
@@ -42,10 +42,14 @@ class SocketAdapter(BaseAdapter):
         ca_bundle: str | None = None,
         proxy_for: Callable[[SplitResult], str | None] = lambda url: None,
         pool: Pool | None = None,
+        allow: Callable[[Address], bool] | None = None,
     ) -> None:
-        """`ca_bundle` is a file of trusted certificates (None: certifi's). Raises ConfigError if it cannot be used."""
+        """`ca_bundle` is a file of trusted certificates (None: certifi's). Raises ConfigError if it cannot be used.
+
+        `allow` says which addresses a connection may be made to; None: all.
+        """
         super().__init__()
-        self._connector = Connector(ca_bundle)
+        self._connector = Connector(ca_bundle, allow)
         self._pool = pool or Pool()
         self._route = lru_cache(maxsize=1024)(partial(find_route, proxy_for))
 

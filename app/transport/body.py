@@ -29,6 +29,22 @@ class Body(Protocol):
         """Hang up, unless the whole answer was read: then the connection is kept."""
 
 
+class Resumed:
+    """A Body whose first bytes were looked at: they come again."""
+
+    def __init__(self, first: bytes, rest: Body) -> None:
+        self._first, self._rest = first, rest
+
+    def read1(self, wait: float) -> bytes:
+        """See Body."""
+        first, self._first = self._first, b""
+        return first or self._rest.read1(wait)
+
+    def close(self) -> None:
+        """See Body."""
+        self._rest.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer: its status, headers and body."""

@@ -9,7 +9,9 @@ import ssl
 import termios
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +27,8 @@ MAX_IDLE_CONNECTIONS = 256
 KEEPALIVE_SECONDS = 45
 """A model may think for minutes: so often the system tells what stands in between (NAT) that the connection lives."""
 _NOTHING = b"\0" * 4
+
+Address = IPv4Address | IPv6Address
 
 
 class Origin(NamedTuple):
@@ -73,7 +77,7 @@ class Pool:
     """
 
     def __init__(self, max_idle: float = MAX_IDLE_SECONDS, max_connections: int = MAX_IDLE_CONNECTIONS) -> None:
-        """`max_idle` is in seconds; `max_connections` per origin."""
+        """`max_idle` is in seconds; `max_connections` per origin; 0: none is kept, and no origin remembered."""
         self._max_idle, self._max_connections = max_idle, max_connections
         self._kept: dict[Origin, deque[Connection]] = {}
         self._pid = os.getpid()
@@ -95,6 +99,9 @@ class Pool:
 
     def give(self, connection: Connection) -> None:
         """Keep a connection whose exchange is over and whole."""
+        if not self._max_connections:
+            connection.close()
+            return
         connection.used = now = time.monotonic()
         kept = self._kept.get(connection.origin)
         if kept is None:
@@ -123,8 +130,11 @@ class Pool:
 class Connector:
     """Makes connections; remembers TLS sessions, which make the next handshake with the same origin shorter."""
 
-    def __init__(self, ca_bundle: str | None = None) -> None:
-        """`ca_bundle` is a file of trusted certificates; None: certifi's. Raises ConfigError."""
+    def __init__(self, ca_bundle: str | None = None, allow: Callable[[Address], bool] | None = None) -> None:
+        """`ca_bundle` is a file of trusted certificates; None: certifi's. Raises ConfigError.
+
+        `allow` says whether an address may be called, for names that are not the configuration's; None: all may.
+        """
         # Made here and not when it is first needed: a session serves only the context that it came from.
         try:
             self._tls = ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
@@ -132,6 +142,7 @@ class Connector:
             raise ConfigError([f"ca_bundle: '{ca_bundle}' cannot be used: {_words(error)}"]) from error
         self._tls.set_alpn_protocols(["http/1.1"])
         self._sessions: dict[Origin, ssl.SSLSession] = {}
+        self._allow = allow
 
     def connect(self, origin: Origin, wait: float) -> Connection:
         """A new connection, within `wait` seconds but for the name's resolution. Raises TimedOut or Unreachable."""
@@ -150,13 +161,13 @@ class Connector:
 
     def remember(self, connection: Connection) -> None:
         """Keep a new connection's TLS session; not before its first answer: TLS 1.3 sends it after the handshake."""
-        if connection.reused or not isinstance(connection.sock, ssl.SSLSocket):
-            return
+        if connection.reused or self._allow or not isinstance(connection.sock, ssl.SSLSocket):
+            return  # those whom clients name are as many as clients like
         if session := connection.sock.session:
             self._sessions[connection.origin] = session
 
     def _open(self, origin: Origin, peer: tuple[str, int], until: float) -> socket.socket:
-        sock = _reach(peer, until)
+        sock = _reach(peer, until, self._allow)
         try:
             sock.settimeout(_left(until))
             if origin.scheme == "http":
@@ -170,9 +181,14 @@ class Connector:
             raise
 
 
-def _reach(peer: tuple[str, int], until: float) -> socket.socket:
-    """A TCP connection to the first of a name's addresses that takes it; each has its share of the time."""
+def _reach(peer: tuple[str, int], until: float, allow: Callable[[Address], bool] | None) -> socket.socket:
+    """A TCP connection to the first of a name's addresses that takes it; each has its share of the time.
+
+    What is called is the address that was checked: a name that is looked up again may lead elsewhere.
+    """
     addresses = socket.getaddrinfo(*peer, type=socket.SOCK_STREAM)
+    if allow and not all(allow(ip_address(address[0])) for *_, address in addresses):
+        raise PermissionError("its address may not be called")
     failure = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
