@@ -8,14 +8,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-worker_class = os.environ.get("WEIR_WORKER_CLASS", "gevent")
+# The gateway's own code before the current directory's: an app.py that lies there is not ours.
+sys.path.insert(0, os.environ.get("WEIR_HOME", os.getcwd()))
 
-if worker_class == "gevent":
+_WORKERS = {"gevent": "app.workers.greenlets.Worker", "gthread": "app.workers.threads.Worker"}
+_named = os.environ.get("WEIR_WORKER_CLASS", "gevent")
+worker_class = _WORKERS.get(_named, _named)
+
+if _named == "gevent":
     # Before anything imports ssl or socket: the application is loaded in this process, and workers are forked from it.
     from gevent import monkey
 
     monkey.patch_all()
-    worker_class = "app.worker.Worker"
 
 # One application in memory, shared by the workers: half the memory, and a wrong configuration ends the start.
 preload_app = True
@@ -45,6 +49,12 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 accesslog = None
 errorlog = "-"
 loglevel = os.environ.get("WEIR_LOG_LEVEL", "info")
+# The gateway's own words (a reload, a refused key) in the form of gunicorn's, to the same place.
+logging.basicConfig(
+    level=loglevel.upper(),
+    format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s",
+    datefmt="%Y-%m-%d %H:%M:%S %z",
+)
 
 # Nothing but the gateway's own address is to be listened on.
 control_socket_disable = True

@@ -12,6 +12,7 @@ from app import api
 from app.api.weir import KEY, Weir
 from app.config import Live, config_path
 from app.gateway import Gateway
+from app.images import Fetcher
 from app.limits import Limiter
 from app.local.adapter import LocalAdapter
 from app.telemetry import metrics
@@ -24,7 +25,8 @@ def create_app(path: Path | None = None) -> Flask:
     app = Flask("weir", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
-    app.extensions[KEY] = Weir(live, Gateway(_transport(live)), Limiter(_limits_storage(live)))
+    gateway = Gateway(_transport(live), Fetcher(live.snapshot.network.ca_bundle))
+    app.extensions[KEY] = Weir(live, gateway, Limiter(_limits_storage(live)))
     api.register(app)
     metrics.CONFIG_VALID.set(1)
     return app

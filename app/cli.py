@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.config import Endpoint, Live, Snapshot, TrafficRoute, config_path, load
 from app.errors import ConfigError
+from app.limits import Limiter
 from app.version import __version__
 
 _DEFAULT_FILE = "default: $GATEWAY_CONFIG, $MLFLOW_GATEWAY_CONFIG, endpoints.yaml"
@@ -75,6 +76,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
     named = os.environ.get("GATEWAY_CONFIG") or os.environ.get("MLFLOW_GATEWAY_CONFIG")
     shipped = None if named or config_path().exists() else str(_shipped("endpoints.yaml"))
     said = {
+        "WEIR_HOME": Path(__file__).resolve().parent.parent,
         "WEIR_BIND": options.bind or (address if options.host or options.port is not None else None),
         "WEIR_WORKERS": options.workers,
         "WEIR_WORKER_CLASS": options.worker_class,
@@ -87,6 +89,8 @@ def _check(options: argparse.Namespace) -> int:
     path = options.file or config_path()
     try:
         snapshot = load(path)
+        if snapshot.limits_storage:
+            Limiter(snapshot.limits_storage)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -181,7 +181,7 @@ class UpstreamError(GatewayError):
 class Refused(UpstreamError):
     """The provider answered with an error: its status, words, code and what else its error object held.
 
-    A 529 (Anthropic's "overloaded") becomes 503, which every client knows. Source: spec "Providers", rule 3.
+    A 529 (Anthropic's "overloaded") becomes 503, which every client knows.
     """
 
     source = "provider"

@@ -168,7 +168,7 @@ def test_start_serves_what_it_is_told_where_it_is_told(tmp_path: Path) -> None:
         assert b'"talk"' in ask(port, "/api/2.0/endpoints/")
     told = log.read_text()
     assert f"serves endpoints.yaml at http://127.0.0.1:{port}" in told
-    assert re.search(r"Using worker: gthread", told)
+    assert re.search(r"Using worker: app.workers.threads.Worker", told)
     assert told.count("Booting worker with pid") == 1
 
 
@@ -186,7 +186,26 @@ def test_start_without_a_configuration_serves_the_shipped_one_and_hears_the_envi
     variables = {"WEIR_BIND": f"127.0.0.1:{port}", "WEIR_WORKERS": "1", "WEIR_WORKER_CLASS": "gthread"}
     with started([*WEIR, "start"], tmp_path, port, **variables) as log:
         assert b'"weir-local"' in ask(port, "/api/2.0/endpoints/embeddings")
-    assert "Using worker: gthread" in log.read_text()
+    assert "Using worker: app.workers.threads.Worker" in log.read_text()
+
+
+def test_code_that_lies_in_the_current_directory_is_not_run(tmp_path: Path) -> None:
+    for name in ("app.py", "wsgi.py"):
+        (tmp_path / name).write_text("raise SystemExit('not the gateway')")
+    port = str(free_port())
+    installed = str(Path(sys.executable).with_name("weir"))
+    with started([installed, "start", "--port", port, "--workers", "1"], tmp_path, port):
+        assert b'"chat"' in ask(port, "/api/2.0/endpoints/")
+
+
+def test_check_refuses_a_store_of_limits_that_no_start_would_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, GOOD + "limits_storage: memory://user:hidden@x\n")
+    assert main(["check", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert "limits_storage: 'memory' is no store that workers share" in told
+    assert "hidden" not in told
 
 
 def test_mlflows_variable_is_heard_and_a_missing_file_is_not_replaced(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_each_event_is_read_before_the_next_is_sent(served: Served) -> None:
         [step for chunk, gate in zip(CHUNKS, gates, strict=True) for step in (chunk, Wait(gate))]
     )
     with served.stream() as response:
-        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert response.headers["Transfer-Encoding"] == "chunked"
         for chunk, gate in zip(CHUNKS, gates, strict=True):
             line = next(line for line in iter(response.readline, b"") if line.startswith(b"data: "))

@@ -50,6 +50,24 @@ def test_a_body_cut_short_or_broken_is_a_bad_request(served: Served, data: bytes
     assert len(served.upstream.requests) == before
 
 
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (framed(length(), b"Content-Length: 4"), 400),
+        (framed(length(), b"Bad Name: x"), 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    ],
+)
+def test_what_is_refused_before_it_is_read_is_refused_in_json(served: Served, data: bytes, wanted: int) -> None:
+    head, _, body = served.raw(data).partition(b"\r\n\r\n")
+    assert status(head) == wanted
+    assert b"x-gateway-error-source: gateway" in head.lower()
+    assert b"x-request-id: " in head.lower()
+    said = json.loads(body)
+    assert said["detail"] == said["error"]["message"]
+
+
 def test_fifty_megabytes_are_too_large(served: Served) -> None:
     body = b" " * 50_000_000
     answer = served.raw(framed(length(body), body=body[:100_000]))

@@ -15,7 +15,7 @@ from app.api.request_id import request_id
 from app.api.weir import weir
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
-from app.gateway import Request, prepare
+from app.gateway import Request, fetches_images, prepare
 from app.stream import Stream
 from app.telemetry import Invocation
 
@@ -43,9 +43,10 @@ def answer(target: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes,
     endpoint = target.pick() if isinstance(target, TrafficRoute) else target
     invocation.endpoint, invocation.bytes_in = endpoint, len(raw)
     schemas.check(endpoint.type, payload)
-    asked = prepare(endpoint, payload, raw)
-    limit_headers = weir().limiter.hit(endpoint)
+    asked = None if fetches_images(endpoint, payload) else prepare(endpoint, payload, raw)
+    limit_headers = weir().limiter.hit(endpoint)  # a payload that is refused counts only where images are fetched
     try:
+        asked = asked or prepare(endpoint, weir().gateway.with_images(payload), raw)
         response = (_stream if asked.streams else _whole)(asked, invocation, decorate)
     except GatewayError as error:
         error.headers = {**error.headers, **limit_headers}

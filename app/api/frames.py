@@ -65,6 +65,6 @@ def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**chunk, **{key: value for key, value in extra.items() if chunk.get(key) is None}}
 
 
-EVENTS: tuple[Write, str] = (events, "text/event-stream")
+EVENTS: tuple[Write, str] = (events, "text/event-stream; charset=utf-8")
 ARRAY: tuple[Write, str] = (array, "application/json")
 """How a stream is written, and its content type."""

@@ -30,7 +30,7 @@ def invoke(endpoint_type: str) -> Response:
     raw = body.read(now.max_body)
     payload = body.parse(raw)
     target = _target(now, payload)
-    invocation.name = target.name
+    invocation.name = target.name  # not what the client wrote: that may be anything, and is logged
     if target.type != endpoint_type:
         raise BadRequest(f"Endpoint '{target.name}' is not {_KINDS[endpoint_type]} endpoint.", param="model")
     return answering.answer(target, payload, raw, _as_it_is)

@@ -70,5 +70,6 @@ class ChatSchema(SamplingSchema):
     parallel_tool_calls = Exactly("a boolean")
     response_format = ResponseFormat("an object")
     reasoning_effort = Exactly("a string")
+    metadata = Exactly("an object")
     logprobs = Exactly("a boolean")
     top_logprobs = Exactly("an integer", least=0)

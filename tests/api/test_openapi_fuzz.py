@@ -19,7 +19,6 @@ pytestmark = [
 ]
 
 ENDPOINTS = """
-limits_storage: memory://
 endpoints:
   - {name: chat, endpoint_type: llm/v1/chat, model: {provider: local, name: weir-local}}
   - {name: completions, endpoint_type: llm/v1/completions, model: {provider: local, name: weir-local}}

@@ -83,7 +83,7 @@ def test_a_completion_streams_too(gateway: Gateway, upstream: Upstream) -> None:
 def test_the_headers_keep_proxies_from_buffering(gateway: Gateway, upstream: Upstream) -> None:
     sent_by(upstream, *CHUNKS)
     response = gateway(endpoint(upstream)).post(ON_GATEWAY, json=STREAM)
-    assert response.headers["Content-Type"] == "text/event-stream"
+    assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert response.headers["Cache-Control"] == "no-cache, no-transform"
     assert response.headers["X-Accel-Buffering"] == "no"
     assert "Content-Length" not in response.headers

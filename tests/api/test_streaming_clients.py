@@ -220,7 +220,10 @@ def test_silence_keeps_the_array_valid(gateway: Gateway, upstream: Upstream) -> 
 def test_mlflows_client_may_ask_for_events(gateway: Gateway, upstream: Upstream) -> None:
     sent_by(upstream, *CHUNKS)
     headers = {**MLFLOW, "Accept": "text/event-stream"}
-    assert gateway(endpoint(upstream)).post(ON_V1, json=v1(), headers=headers).content_type == "text/event-stream"
+    assert (
+        gateway(endpoint(upstream)).post(ON_V1, json=v1(), headers=headers).content_type
+        == "text/event-stream; charset=utf-8"
+    )
 
 
 # ---- what does not stream

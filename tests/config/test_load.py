@@ -47,7 +47,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     expected = [
         ("5: endpoints[0].limit.calls:", "should be a whole number, not a string"),
         ("5: endpoints[0].limit.renewal_period:", "'fortnight' is not a period"),
-        ("8: endpoints[1].model.provider:", "unknown provider 'opnai'; did you mean 'openai'? known: azure, "),
+        ("8: endpoints[1].model.provider:", "unknown provider 'opnai'; did you mean 'openai'? known: ai21labs, "),
         ("14: endpoints[2].model.config.openai_api_key:", "environment variable 'WEIR_TEST_UNSET' is not set"),
         ("15: endpoints[2].model.config.openai_organisation:", "did you mean 'openai_organization'?"),
         ("20: routes[0].destinations[0].name:", "there is no endpoint 'limitd'; did you mean 'limited'?"),

@@ -123,9 +123,9 @@ def test_a_broken_file_leaves_the_old_snapshot_and_a_repaired_one_clears_the_pro
     put(live.path, ONE.replace("openai,", "opnai,"))
     assert live.look()
     assert live.snapshot is before
-    assert live.problems == (
-        f"{live.path}:4: endpoints[0].model.provider: unknown provider 'opnai'; did you mean 'openai'? "
-        "known: azure, azuread, local, openai, openai-compatible",
+    (problem,) = live.problems
+    assert problem.startswith(
+        f"{live.path}:4: endpoints[0].model.provider: unknown provider 'opnai'; did you mean 'openai'? known: "
     )
     put(live.path, TWO)
     assert live.look()

@@ -52,6 +52,7 @@ FIELDS: dict[str, dict[str, tuple[list[Any], list[Any]]]] = {
         "reasoning_effort": (["low"], [1, {}]),
         "logprobs": ([True], [1, 5]),
         "top_logprobs": ([0, 5], [-1, 1.5, True]),
+        "metadata": ([{}, {"k": "v"}], ["k", [], 1]),
     },
     COMPLETIONS: {
         **SAMPLING,
