@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -101,6 +102,11 @@ def when_ready(server):
         banner(server.app.wsgi().extensions["weir"].live, [str(listener) for listener in server.LISTENERS])
     )
     sys.stderr.flush()
+
+
+def post_fork(server, worker):
+    """A stop just as a worker is born ends it: the handlers that it has from its parent would lose the signal."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def post_worker_init(worker):

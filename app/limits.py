@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Limiter:
         """`storage` is a URL: `weir-sqlite:///path`, `redis://host:port/0`. Raises ConfigError if it is of no use."""
         try:
             self._storage: Storage = storage_from_string(storage, **_options(storage))  # type: ignore[assignment]
-        except (ConfigurationError, ImportError, ValueError) as error:
+        except (ConfigurationError, ImportError, ValueError, sqlite3.Error) as error:
             kind = storage.partition(":")[0]  # not the whole URL: it may hold a password
             words = f"limits_storage: '{kind}' cannot be used ({type(error).__name__})"
             raise ConfigError([f"{words}; for Redis: pip install 'weir[redis]'"]) from None
@@ -106,6 +107,7 @@ class SharedFile(Storage):
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._pid = 0
+        self._make()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -171,9 +173,13 @@ class SharedFile(Storage):
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        # WAL survives a killed process without waiting for the disk; it need not survive the machine.
-        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, expires REAL) WITHOUT ROWID"
-        )
+        db.execute("PRAGMA synchronous = OFF")  # what is counted need not survive the machine
         return db
+
+    def _make(self) -> None:
+        """Make the file, before there are workers: two that did so at once would not wait for each other."""
+        with closing(self._open()) as db:
+            db.execute("PRAGMA journal_mode = WAL")  # survives a killed process
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, expires REAL) WITHOUT ROWID"
+            )

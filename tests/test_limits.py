@@ -154,7 +154,8 @@ def test_a_store_that_fails_lets_callers_through_and_says_so(
     gateway: Gateway, upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = gateway(limited(upstream, 1))
-    (tmp_path / "limits.sqlite3").mkdir()  # what stands there is no file
+    (tmp_path / "limits.sqlite3").unlink()
+    (tmp_path / "limits.sqlite3").mkdir()  # what stands there now is no file
     before = client.get("/metrics").text
     for _ in range(3):
         response = client.post(ON_GATEWAY, json=CHAT)

@@ -200,10 +200,11 @@ def test_it_speaks_tls_with_a_certificate_of_its_own() -> None:
 
 
 def test_leaving_ends_what_still_hangs() -> None:
+    before = set(threading.enumerate())
     with Upstream(raw_reply(Hang())) as upstream, client(upstream) as connection:
         connection.request("POST", "/", b"")
         upstream.wait_for_requests(1)
-        ours = [thread for thread in threading.enumerate() if thread.name == "upstream"]
+        ours = [thread for thread in set(threading.enumerate()) - before if thread.name == "upstream"]
         assert len(ours) == 2
         upstream.__exit__(None, None, None)
         assert not any(thread.is_alive() for thread in ours)
