@@ -9,9 +9,6 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("openai/chat-stream-200-fin_tool_calls+toolcall+tools-93e67b", "tools"): (
         "a stand-in for OpenAI says null for no arguments; what comes from `openai` is passed on as it is"
     ),
-    ("openai/chat-stream-200-fin_tool_calls+toolcall-2bad84", "errors"): (
-        "a stream that says of itself `content-type: application/json`: the recording's head belongs to another answer"
-    ),
 }
 """(recording, aspect) -> why they differ."""
 
