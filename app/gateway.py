@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from app.chunks import stamped
 from app.config import Endpoint
 from app.dialects import JSON, openai, vectors
 from app.errors import BadRequest, Garbled, GatewayError, InvalidPayload, Problem, Refused, TimedOut
+from app.providers import with_bearer
 from app.refusals import passed_on, refused, refused_under_200, retold
 from app.schemas import CHAT, EMBEDDINGS
 from app.schemas.numbers import check_exact
@@ -129,7 +130,7 @@ class Gateway:
     def _authorized(self, endpoint: Endpoint, call: Call) -> Call:
         """The call with credentials. Raises UpstreamError where none can be had."""
         if grant := endpoint.provider.grant(endpoint.settings):
-            call = replace(call, headers={**call.headers, "Authorization": f"Bearer {self._tokens(grant)}"})
+            call = with_bearer(call, self._tokens(grant))
         return endpoint.provider.authorize(endpoint.settings, call)
 
     def stream(self, request: Request, invocation: Invocation, keep_alive: float) -> Stream:

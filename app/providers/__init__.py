@@ -21,7 +21,8 @@ from app.providers import (
     retired,
     vertex,
 )
-from app.providers.compatible import below, row, translators, with_headers
+from app.providers.calling import below, with_bearer, with_headers
+from app.providers.compatible import row, translators
 from app.providers.outside import Outside, key
 from app.providers.provider import Provider
 from app.providers.retired import NOT_OURS
@@ -48,6 +49,7 @@ __all__ = [
     "of_other_packages",
     "row",
     "translators",
+    "with_bearer",
     "with_headers",
 ]
 

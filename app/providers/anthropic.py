@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from app.call import Call
 from app.dialects import anthropic, through_chat
-from app.providers.compatible import below, with_headers
+from app.providers.calling import below, with_headers
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import base_url, header_value
 

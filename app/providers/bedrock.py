@@ -17,6 +17,7 @@ from app.dialects import Translator, bedrock
 from app.dialects.refusal import Refusal, read
 from app.dialects.through_chat import completions
 from app.errors import UpstreamError
+from app.providers.calling import with_bearer, with_headers
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import base_url
 
@@ -105,9 +106,9 @@ def _url(settings: Settings, model: str, path: str) -> str:
 def _authorize(settings: Settings, call: Call) -> Call:
     """A bearer token, or a signature. Raises UpstreamError where AWS gives no credentials."""
     config = settings["aws_config"]
-    call = replace(call, headers={**call.headers, "Accept": _accepted(call.url)})
+    call = with_headers(call, {"Accept": _accepted(call.url)})
     if token := _bearer_token(config):
-        return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
+        return with_bearer(call, token)
     return _signed(call, _holder(_Identity.of(config)).frozen(), config["aws_region"])
 
 
@@ -132,7 +133,7 @@ def _signed(call: Call, credentials: Any, region: str) -> Call:
 
     request = AWSRequest(call.method, call.url, headers={"Content-Type": "application/json"}, data=call.body)
     SigV4Auth(credentials, SERVICE, region).add_auth(request)
-    return replace(call, headers={**call.headers, **dict(request.headers.items())})
+    return with_headers(call, dict(request.headers.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.call import Call
 from app.dialects import cohere, through_chat
+from app.providers.calling import below, with_bearer
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import base_url
 
@@ -18,11 +17,11 @@ class CohereSettings(SettingsSchema):
 
 
 def _url(settings: Settings, model: str, path: str) -> str:
-    return f"{settings['api_base'].rstrip('/')}/{path}"
+    return below(settings["api_base"], model, path)
 
 
 def _authorize(settings: Settings, call: Call) -> Call:
-    return replace(call, headers={**call.headers, "Authorization": f"Bearer {settings['cohere_api_key']}"})
+    return with_bearer(call, settings["cohere_api_key"])
 
 
 COHERE = Provider(

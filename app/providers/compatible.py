@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from marshmallow import fields
 
 from app.call import Call
 from app.dialects import Translator, openai_like
 from app.dialects.openai_like import OPENAI_LIKE, Manner, mistral, perplexity
+from app.providers.calling import below, with_bearer, with_headers
 from app.providers.provider import Provider
 from app.providers.settings import Secret, Settings, SettingsSchema, base_url, flag, header_value
 
@@ -42,17 +43,6 @@ def settings_schema(
     return schema
 
 
-def below(base: str, model: str, path: str) -> str:
-    """The URL of a path below an address; an address with a query keeps it."""
-    url = urlsplit(base)
-    return url._replace(path=f"{url.path.rstrip('/')}/{path.replace('{model}', quote(model, safe=''))}").geturl()
-
-
-def with_headers(call: Call, headers: Mapping[str, str]) -> Call:
-    """The call with more headers."""
-    return replace(call, headers={**call.headers, **headers})
-
-
 def row(
     name: str,
     base: str | None,
@@ -67,7 +57,7 @@ def row(
         return below(settings["api_base"], model, path)
 
     def authorize(settings: Settings, call: Call) -> Call:
-        return with_headers(call, {"Authorization": f"Bearer {settings[key]}"}) if settings.get(key) else call
+        return with_bearer(call, settings.get(key))
 
     able = translators(can, manner) if isinstance(can, str) else can
     schema = settings_schema(base, key, key_required)

@@ -9,7 +9,8 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from app.call import Call
 from app.dialects import openai_like
-from app.providers.compatible import below, translators, with_headers
+from app.providers.calling import below, with_bearer
+from app.providers.compatible import translators
 from app.providers.oauth import Grant
 from app.providers.provider import Provider
 from app.providers.settings import Secret, Settings, SettingsSchema, base_url, flag, http_url
@@ -62,8 +63,7 @@ def grant(settings: Settings) -> Grant | None:
 
 def _authorize(settings: Settings, call: Call) -> Call:
     """The access token, if the settings hold one; else the gateway puts OAuth's on the call."""
-    token = settings.get("token")
-    return with_headers(call, {"Authorization": f"Bearer {token}"}) if token else call
+    return with_bearer(call, settings.get("token"))
 
 
 _TRANSLATORS = {

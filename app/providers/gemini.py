@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from app.call import Call
 from app.dialects import gemini, through_chat
 from app.dialects.refusal import Refusal, read
-from app.providers.compatible import below, with_headers
+from app.providers.calling import below, with_headers
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import base_url
 

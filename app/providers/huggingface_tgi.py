@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.call import Call
 from app.dialects import tgi
+from app.providers.calling import below, with_bearer
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import Missing, base_url
 
@@ -29,14 +29,11 @@ class TGISettings(SettingsSchema):
 
 
 def _url(settings: Settings, model: str, path: str) -> str:
-    base = settings.get("api_base") or settings["hf_server_url"]
-    return f"{base.rstrip('/')}/{path}"
+    return below(settings.get("api_base") or settings["hf_server_url"], model, path)
 
 
 def _authorize(settings: Settings, call: Call) -> Call:
-    if not settings.get("api_key"):
-        return call
-    return replace(call, headers={**call.headers, "Authorization": f"Bearer {settings['api_key']}"})
+    return with_bearer(call, settings.get("api_key"))
 
 
 HUGGINGFACE_TGI = Provider(

@@ -11,19 +11,12 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.call import Call
 from app.dialects import Translator, openai
 from app.dialects.openai_like import Manner
-from app.providers.compatible import translators
+from app.providers.calling import with_bearer, with_headers
+from app.providers.compatible import row, translators
 from app.providers.provider import Provider
 from app.providers.settings import OneOf, Secret, Settings, SettingsSchema, base_url, flag, header_value
 
 _API_TYPES = ("openai", "azure", "azuread")
-
-
-class CompatibleSettings(SettingsSchema):
-    """Where the server is and, if it wants one, a key."""
-
-    api_base = base_url(required=True)
-    api_key = Secret()
-    stream_usage = flag(load_default=True)
 
 
 class _ApiType(fields.String):
@@ -85,14 +78,10 @@ class AzureADSettings(OpenAISettings):
 
 
 def _below(base: str, path: str, **query: str | None) -> str:
-    """The URL of a path below an address; an address with a query keeps it."""
+    """The URL of a path below an address, its query added to that of the address."""
     url = urlsplit(base)
     pairs = [*parse_qsl(url.query, keep_blank_values=True), *((key, value) for key, value in query.items() if value)]
     return urlunsplit((url.scheme, url.netloc, f"{url.path.rstrip('/')}/{path}", urlencode(pairs), ""))
-
-
-def _compatible_url(settings: Settings, model: str, path: str) -> str:
-    return _below(settings["api_base"], path)
 
 
 def _openai_url(settings: Settings, model: str, path: str) -> str:
@@ -103,20 +92,13 @@ def _openai_url(settings: Settings, model: str, path: str) -> str:
     return _below(settings["openai_api_base"], f"openai/deployments/{deployment}/{path}", **version)
 
 
-def _bearer(call: Call, key: str, **more: str) -> Call:
-    return replace(call, headers={**call.headers, "Authorization": f"Bearer {key}", **more})
-
-
-def _authorize_compatible(settings: Settings, call: Call) -> Call:
-    return _bearer(call, settings["api_key"]) if settings.get("api_key") else call
-
-
 def _authorize_openai(settings: Settings, call: Call) -> Call:
     key = settings["openai_api_key"]
     if settings["openai_api_type"] == "azure":
-        return replace(call, headers={**call.headers, "api-key": key})
+        return with_headers(call, {"api-key": key})
     named = {"OpenAI-Organization": "openai_organization", "OpenAI-Project": "openai_project"}
-    return _bearer(call, key, **{name: settings[setting] for name, setting in named.items() if settings.get(setting)})
+    said = {name: settings[setting] for name, setting in named.items() if settings.get(setting)}
+    return with_headers(with_bearer(call, key), said)
 
 
 _AZURE = translators("chat completions embeddings", Manner(new_limit=True))
@@ -139,11 +121,4 @@ OPENAI = Provider(
 )
 AZURE = replace(OPENAI, name="azure", settings=AzureSettings)
 AZUREAD = replace(OPENAI, name="azuread", settings=AzureADSettings)
-COMPATIBLE = Provider(
-    "openai-compatible",
-    CompatibleSettings,
-    openai.TRANSLATORS,
-    _compatible_url,
-    _authorize_compatible,
-    asks_usage=True,
-)
+COMPATIBLE = row("openai-compatible", None, openai.TRANSLATORS, key_required=False)

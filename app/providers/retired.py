@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from app.call import Call
 from app.dialects import mosaicml
-from app.providers.compatible import below, row, with_headers
+from app.providers.calling import below, with_headers
+from app.providers.compatible import row
 from app.providers.gemini import GEMINI
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import base_url

@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields, pre_load, validate, validates_s
 from app.call import Call
 from app.dialects import JSON, Body, Translator, anthropic, gemini, openai_like, through_chat
 from app.errors import UpstreamError
-from app.providers.compatible import with_headers
+from app.providers.calling import with_headers
 from app.providers.gemini import refusal
 from app.providers.provider import Provider, Settings, SettingsSchema
 from app.providers.settings import Document, base_url, flag, header_value

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 import pytest
 
+from tests.api.streaming import CHUNKS, ON_GATEWAY, ON_V1, Told, encoded, sent_by, v1
 from tests.serving import STREAM, Gateway, endpoint, events
 from tests.upstream import (
     Close,
@@ -18,7 +16,6 @@ from tests.upstream import (
     Reset,
     Upstream,
     Wait,
-    chat_chunks,
     chat_completion,
     completion,
     cut,
@@ -28,30 +25,6 @@ from tests.upstream import (
     raw_reply,
     sse_reply,
 )
-
-Told = Callable[[], list[dict[str, Any]]]
-
-WORDS = ["One", " two", " three"]
-CHUNKS = chat_chunks(WORDS)
-MLFLOW = {"User-Agent": "mlflow-python-client/3.17.2", "Accept": "*/*"}
-
-ON_GATEWAY = "/gateway/chat/invocations"
-ON_V1 = "/v1/chat/completions"
-
-
-def v1(**more: Any) -> dict[str, Any]:
-    return {**STREAM, "model": "chat", **more}
-
-
-def encoded(*items: Any) -> bytes:
-    """Events as the upstream of these tests writes them."""
-    return b"".join(
-        b"data: %s\n\n" % json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode() for item in items
-    )
-
-
-def sent_by(upstream: Upstream, *steps: Any, done: bool = True) -> None:
-    upstream.replies = sse_reply(steps, done=done)
 
 
 def test_on_v1_the_bytes_pass_as_they_came(gateway: Gateway, upstream: Upstream) -> None:
