@@ -10,12 +10,15 @@ parser, because what a gateway needs of a session (a kept connection) is a small
     exchange.py     one request and its answer on a connection
     unpacked.py     answers that came compressed
     body.py         an answer's body, and how it is read to its end
+    plain.py        requests' own adapter in the place of ours, for who wants it
+    watched.py      what its connections lack
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import SplitResult
 
 import requests
 from requests.adapters import BaseAdapter
@@ -25,21 +28,36 @@ from app.errors import Unreachable
 from app.transport.adapter import SocketAdapter
 from app.transport.body import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, Answer, Body, Resumed, read1, read_all
 from app.transport.connection import Pool
+from app.transport.plain import PlainAdapter
 from app.transport.proxy import proxy_chooser
 
 __all__ = [
+    "ADAPTERS",
     "MAX_ANSWER_BYTES",
     "MAX_ERROR_BYTES",
     "Answer",
     "Body",
+    "PlainAdapter",
     "Pool",
     "Resumed",
     "SocketAdapter",
     "Transport",
+    "adapter_for",
     "proxy_chooser",
     "read1",
     "read_all",
 ]
+
+
+ADAPTERS: Mapping[str, Callable[..., BaseAdapter]] = {"sockets": SocketAdapter, "urllib3": PlainAdapter}
+"""By the names that the configuration has for them."""
+
+
+def adapter_for(
+    name: str, *, ca_bundle: str | None = None, proxy_for: Callable[[SplitResult], str | None] = lambda url: None
+) -> BaseAdapter:
+    """One of ADAPTERS, for http and https. Raises ConfigError for a bundle of certificates that cannot be used."""
+    return ADAPTERS[name](ca_bundle=ca_bundle, proxy_for=proxy_for)
 
 
 class Transport:

@@ -26,6 +26,16 @@ MAX_IDLE_CONNECTIONS = 256
 """Kept per origin."""
 KEEPALIVE_SECONDS = 45
 """A model may think for minutes: so often the system tells what stands in between (NAT) that the connection lives."""
+SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), KEEPALIVE_SECONDS)
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL")
+        if hasattr(socket, name)  # Linux
+    ),
+)
+"""(level, option, value) of every connection."""
 _NOTHING = b"\0" * 4
 
 Address = IPv4Address | IPv6Address
@@ -127,6 +137,16 @@ class Pool:
                 connection.close()
 
 
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Trust in the certificates of a file; None: certifi's. Raises ConfigError."""
+    try:
+        context = ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
+    except OSError as error:
+        raise ConfigError([f"ca_bundle: '{ca_bundle}' cannot be used: {words_of(error)}"]) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class Connector:
     """Makes connections; remembers TLS sessions, which make the next handshake with the same origin shorter."""
 
@@ -136,11 +156,7 @@ class Connector:
         `allow` says whether an address may be called, for names that are not the configuration's; None: all may.
         """
         # Made here and not when it is first needed: a session serves only the context that it came from.
-        try:
-            self._tls = ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
-        except OSError as error:
-            raise ConfigError([f"ca_bundle: '{ca_bundle}' cannot be used: {_words(error)}"]) from error
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = tls_context(ca_bundle)
         self._sessions: dict[Origin, ssl.SSLSession] = {}
         self._allow = allow
 
@@ -155,9 +171,9 @@ class Connector:
         except TimeoutError:
             raise TimedOut(f"{host}:{port} did not accept a connection within {wait:g} s") from None
         except ssl.SSLError as error:
-            raise Unreachable(f"no TLS connection to {origin.host}:{origin.port}: {_words(error)}") from error
+            raise Unreachable(f"no TLS connection to {origin.host}:{origin.port}: {words_of(error)}") from error
         except (OSError, UnicodeError) as error:
-            raise Unreachable(f"no connection to {host}:{port}: {_words(error)}") from error
+            raise Unreachable(f"no connection to {host}:{port}: {words_of(error)}") from error
 
     def remember(self, connection: Connection) -> None:
         """Keep a new connection's TLS session; not before its first answer: TLS 1.3 sends it after the handshake."""
@@ -195,7 +211,8 @@ def _reach(peer: tuple[str, int], until: float, allow: Callable[[Address], bool]
         try:
             sock.settimeout(_left(until) / (len(addresses) - tried))
             sock.connect(address)
-            _tune(sock)
+            for option in SOCKET_OPTIONS:
+                sock.setsockopt(*option)
             return sock
         except OSError as error:
             sock.close()
@@ -206,20 +223,12 @@ def _reach(peer: tuple[str, int], until: float, allow: Callable[[Address], bool]
     raise failure
 
 
-def _tune(sock: socket.socket) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
-        if hasattr(socket, option):  # Linux
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE_SECONDS)
-
-
 def _left(until: float) -> float:
     """Seconds to a monotonic time, at least a millisecond: 0 would make a socket non-blocking."""
     return max(until - time.monotonic(), 0.001)
 
 
-def _words(error: Exception) -> str:
+def words_of(error: BaseException) -> str:
     """What an error of the system says, without its numbers."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message

@@ -12,7 +12,7 @@ from app.errors import Unreachable
 from app.transport.connection import Origin
 from app.transport.proxy import authorization
 
-_OURS = ("host", "content-length", "transfer-encoding")
+OURS = ("host", "content-length", "transfer-encoding")
 """Headers that say where a request ends and whom it is for are never a call's."""
 
 
@@ -22,6 +22,10 @@ class Route(NamedTuple):
     origin: Origin
     target: str
     lines: tuple[str, ...]
+    authority: str
+    """Host and port, as the URL writes them."""
+    url: str
+    """As it is to be understood: quoted, without credentials and fragment."""
 
 
 def find_route(proxy_for: Callable[[SplitResult], str | None], address: str) -> Route:
@@ -36,17 +40,18 @@ def find_route(proxy_for: Callable[[SplitResult], str | None], address: str) -> 
     proxy = proxy_for(url)
     authority = url.netloc.rpartition("@")[2]
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    whole = f"{url.scheme}://{authority}{target}"
     lines = [f"Host: {authority}"]
     if proxy and url.scheme == "http":
-        target = f"http://{authority}{target}"
+        target = whole
         lines += authorization(proxy)
-    return Route(Origin(url.scheme, url.hostname, port, proxy), target, tuple(lines))
+    return Route(Origin(url.scheme, url.hostname, port, proxy), target, tuple(lines), authority, whole)
 
 
 def request_head(method: str, route: Route, headers: Mapping[str, str], length: int) -> bytes:
     """The request line and headers. What would end its line early is refused: nothing may smuggle a header in."""
     lines = [f"{method} {route.target} HTTP/1.1", *route.lines]
-    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in _OURS]
+    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in OURS]
     lines += [f"Content-Length: {length}", "", ""]
     head = "\r\n".join(lines)
     if head.count("\n") >= len(lines) or head.count("\r") >= len(lines) or "\0" in head:

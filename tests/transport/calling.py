@@ -7,21 +7,24 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from app.call import Call, Timeouts
-from app.transport import Body, SocketAdapter, Transport
+from app.transport import ADAPTERS, Body, Transport
 from tests.upstream import PATIENCE
 
 Script = Callable[[socket.socket], None]
 """What a server does with a connection; it is closed afterwards."""
+Making = partial[Transport]
+"""What `make_transport` does, over the adapter that is tested."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def make_transport(max_answer_bytes: int | None = None, **options: Any) -> Transport:
-    """A transport over sockets; `options` are the adapter's."""
-    adapter = SocketAdapter(**options)
+def make_transport(name: str = "sockets", max_answer_bytes: int | None = None, **options: Any) -> Transport:
+    """A transport over the adapter of that name; `options` are the adapter's."""
+    adapter = ADAPTERS[name](**options)
     limit = {} if max_answer_bytes is None else {"max_answer_bytes": max_answer_bytes}
     return Transport({"http": adapter, "https": adapter}, **limit)
 
@@ -38,11 +41,17 @@ def drained(body: Body) -> bytes:
 
 
 def read_request(sock: socket.socket) -> bytes:
-    """What the client sends until the end of a request's head."""
+    """What the client sends until the end of a request's head, and of its body if that is small."""
     data = b""
-    while b"\r\n\r\n" not in data and (more := sock.recv(65536)):
+    while not _is_read(data) and (more := sock.recv(65536)):
         data += more
     return data
+
+
+def _is_read(data: bytes) -> bool:
+    head, end, body = data.partition(b"\r\n\r\n")
+    size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+    return bool(end) and (size > 65536 or len(body) >= size)
 
 
 @contextmanager
@@ -93,6 +102,6 @@ def until_the_client_leaves(sock: socket.socket) -> None:
 
 
 def answering(sock: socket.socket) -> None:
-    """Answer each request, which must come with its body at once, until the client leaves."""
+    """Answer each request until the client leaves."""
     while read_request(sock):
         sock.sendall(OK)

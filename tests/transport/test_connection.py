@@ -8,12 +8,13 @@ import threading
 import time
 from contextlib import closing
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from app.errors import Unreachable
 from app.transport import Pool, Transport
-from tests.transport.calling import OK, call, drained, make_transport, read_request, serving
+from tests.transport.calling import OK, Making, call, drained, make_transport, read_request, serving
 from tests.upstream import (
     Hang,
     Reply,
@@ -116,8 +117,9 @@ class TestLimits:
             together(transport, upstream, 5)
             upstream.wait_for_open(2)
 
-    def test_one_that_is_too_old_is_not_used(self) -> None:
-        with closing(make_transport(pool=Pool(max_idle=0.05))) as transport, Upstream(ok()) as upstream:
+    @pytest.mark.parametrize(("name", "options"), [("sockets", {"pool": Pool(0.05)}), ("urllib3", {"max_idle": 0.05})])
+    def test_one_that_is_too_old_is_not_used(self, name: str, options: dict[str, Any]) -> None:
+        with closing(make_transport(name, **options)) as transport, Upstream(ok()) as upstream:
             transport.send(call(upstream.url))
             time.sleep(0.06)
             transport.send(call(upstream.url))
@@ -133,6 +135,12 @@ class TestLimits:
             time.sleep(0.06)
             transport.send(call(other.url))
             upstream.wait_for_open(0)
+
+
+def read_to_its_end(sock: socket.socket, size: int) -> None:
+    """The rest of a body of five million bytes."""
+    while size < 5_000_000:
+        size += len(sock.recv(1_000_000))
 
 
 def together(transport: Transport, upstream: Upstream, count: int) -> None:
@@ -151,11 +159,39 @@ class TestStale:
             assert transport.send(call(upstream.url)).body == b"ok"
             assert (upstream.connections, len(upstream.requests)) == (2, 2)
 
+    @pytest.mark.parametrize("tls", [False, True])
     @pytest.mark.parametrize("size", [2, 5_000_000])
-    def test_one_reset_just_as_it_is_used_is_replaced_unseen(self, transport: Transport, size: int) -> None:
-        with Upstream([ok(), raw_reply(Reset()), ok()]) as upstream:
-            assert [transport.send(call(upstream.url, bytes(size))).body for _ in range(2)] == [b"ok", b"ok"]
+    def test_one_reset_just_as_it_is_used_is_replaced_unseen(self, making: Making, size: int, tls: bool) -> None:
+        with Upstream([ok(), raw_reply(Reset()), ok()], tls=tls) as upstream:
+            with closing(making(ca_bundle=upstream.ca_file and str(upstream.ca_file))) as transport:
+                assert [transport.send(call(upstream.url, bytes(size))).body for _ in range(2)] == [b"ok", b"ok"]
             assert [request.connection for request in upstream.requests] == [1, 1, 2]
+
+    def test_one_reset_while_a_request_is_sent_is_replaced_unseen(self, transport: Transport) -> None:
+        """The server hangs up after it has read the head, and before it has read the rest."""
+        heads: list[bytes] = []
+
+        def script(sock: socket.socket) -> None:
+            heads.append(read_request(sock))
+            if len(heads) == 1:
+                sock.sendall(OK)
+                heads.append(read_request(sock))
+            elif len(heads) > 2:
+                read_to_its_end(sock, len(heads[-1]))
+                sock.sendall(OK)
+
+        with serving(script) as port:
+            url = f"http://127.0.0.1:{port}/"
+            assert [transport.send(call(url, bytes(size))).body for size in (2, 5_000_000)] == [b"ok", b"ok"]
+        assert len(heads) == 3
+
+    def test_it_is_replaced_by_a_new_one_and_not_by_another_that_waited(self, transport: Transport) -> None:
+        with Upstream([ok(), ok(), raw_reply(Reset()), ok()]) as upstream:
+            together(transport, upstream, 2)
+            assert transport.send(call(upstream.url)).body == b"ok"
+            connections = [request.connection for request in upstream.requests]
+        assert sorted(connections[:3]) in ([1, 1, 2], [1, 2, 2])
+        assert connections[3] == 3
 
     def test_it_is_replaced_once_only(self, transport: Transport) -> None:
         with Upstream([ok(), raw_reply(Reset())]) as upstream:
@@ -172,7 +208,7 @@ class TestStale:
             assert len(upstream.requests) == 2
 
 
-def test_many_threads_get_their_own_answers() -> None:
+def test_many_threads_get_their_own_answers(making: Making) -> None:
     def echo(request: Request) -> Reply:
         return json_reply(chat_completion(request.body.decode()))
 
@@ -184,7 +220,7 @@ def test_many_threads_get_their_own_answers() -> None:
             if words.encode() not in transport.send(call(upstream.url, words.encode())).body:
                 mixed.append(words)
 
-    with closing(make_transport()) as transport, Upstream(echo) as upstream:
+    with closing(making()) as transport, Upstream(echo) as upstream:
         threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
         for thread in threads:
             thread.start()

@@ -8,10 +8,10 @@ from contextlib import closing
 
 import pytest
 
-from app.errors import Cut, Garbled, Unreachable
+from app.errors import Cut, Garbled, Unreachable, UpstreamError
 from app.transport import MAX_ERROR_BYTES, Transport
 from app.transport.exchange import MAX_HEAD_BYTES
-from tests.transport.calling import call, drained, make_transport, read_request, serving
+from tests.transport.calling import Making, call, drained, read_request, serving
 from tests.upstream import (
     Close,
     Hang,
@@ -78,6 +78,16 @@ def test_a_stream_gives_what_has_arrived_before_more_is_sent(transport: Transpor
         assert upstream.requests[0].client_left.wait(10)
 
 
+def test_a_stream_that_is_closed_in_a_silence_lets_the_provider_go(transport: Transport) -> None:
+    with Upstream(sse_reply([b"data: 1\n\n", Hang()])) as upstream:
+        response = transport.open(call(upstream.url, total=600.0))
+        assert response.raw.read1(10) == b"data: 1\n\n"
+        with pytest.raises(TimeoutError):
+            response.raw.read1(0.01)
+        response.raw.close()
+        assert upstream.requests[0].client_left.wait(10)
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body_is_over_with_its_head(transport: Transport, status: int) -> None:
     with Upstream(Reply(status, {}, ())) as upstream:
@@ -123,6 +133,18 @@ class TestBadAnswers:
         with Upstream(raw_reply(wire)) as upstream, pytest.raises(Garbled):
             transport.send(call(upstream.url))
 
+    def test_what_came_before_a_broken_chunk_is_given_and_the_rest_is_garbled(self, transport: Transport) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with Upstream(raw_reply(head + chunk(b"data: 1\n\n") + b"zz\r\ndata: 2\n\n", Hang())) as upstream:
+            response = transport.open(call(upstream.url))
+            assert response.raw.read1(10) == b"data: 1\n\n"
+            with pytest.raises(Garbled):
+                response.raw.read1(10)
+            with pytest.raises(UpstreamError):  # and not an end
+                response.raw.read1(10)
+            response.raw.close()
+            upstream.wait_for_open(0)
+
     @pytest.mark.parametrize("end", [Close(), Reset()])
     @pytest.mark.parametrize(
         "wire",
@@ -160,12 +182,12 @@ class TestBadAnswers:
         self, transport: Transport, head: bytes, line: bytes
     ) -> None:
         endless = line * (2 * MAX_HEAD_BYTES // len(line) + 1)
-        with Upstream(raw_reply(head, endless, Hang())) as upstream, pytest.raises(Garbled, match="bytes"):
+        with Upstream(raw_reply(head, endless, Hang())) as upstream, pytest.raises(Garbled, match=r"bytes|100 headers"):
             transport.send(call(upstream.url))
 
-    def test_an_answer_over_the_limit_is_refused_and_its_connection_closed(self) -> None:
+    def test_an_answer_over_the_limit_is_refused_and_its_connection_closed(self, making: Making) -> None:
         with (
-            closing(make_transport(max_answer_bytes=1000)) as transport,
+            closing(making(max_answer_bytes=1000)) as transport,
             Upstream([text(b"x" * 1000), text(b"x" * 1_000_000)]) as upstream,
         ):
             assert len(transport.send(call(upstream.url)).body) == 1000

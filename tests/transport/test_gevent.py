@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.transport import ADAPTERS
+
 pytest.importorskip("gevent")
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 
 CROWD = """
 from gevent import monkey; monkey.patch_all()
-import gevent, time
+import gevent, sys, time
 from tests.transport.calling import call, drained, make_transport
 from tests.upstream import Upstream, sse_reply
 
@@ -39,7 +41,7 @@ def seconds(count):
     return time.monotonic() - began
 
 with Upstream(sse_reply([b"data: 1\\n\\n"] * 10, done=False, pause=0.05)) as upstream:
-    transport = make_transport()
+    transport = make_transport(sys.argv[1])
     print(seconds(200) / seconds(1))
     transport.close()
 """
@@ -52,12 +54,14 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_that_holds_with_threads_holds_with_greenlets() -> None:
-    done = run(SUITE, "-p", "no:cacheprovider", *(f"tests/transport/{name}" for name in FILES))
+@pytest.mark.parametrize("chosen", ["not urllib3", "urllib3"])
+def test_all_that_holds_with_threads_holds_with_greenlets(chosen: str) -> None:
+    done = run(SUITE, "-p", "no:cacheprovider", "-k", chosen, *(f"tests/transport/{name}" for name in FILES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_two_hundred_slow_streams_take_about_as_long_as_one() -> None:
-    done = run(CROWD)
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_two_hundred_slow_streams_take_about_as_long_as_one(name: str) -> None:
+    done = run(CROWD, name)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 20  # one after the other they would take two hundred times as long

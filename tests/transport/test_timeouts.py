@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 
+from app.call import Call
 from app.errors import TimedOut
 from app.transport import Transport
-from tests.transport.calling import call, drained, make_transport, read_request, serving, until_the_client_leaves
+from tests.transport.calling import Making, call, drained, read_request, serving, until_the_client_leaves
 from tests.upstream import Hang, Reply, Upstream, Wait, chunk, held, json_reply, raw_reply, sse_reply
 
 SHORT = 0.05
@@ -31,9 +32,10 @@ def full_listener() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_connection_that_nobody_accepts(transport: Transport) -> None:
+@pytest.mark.parametrize("which", ["connect", "total"])
+def test_a_connection_that_nobody_accepts(transport: Transport, which: str) -> None:
     with full_listener() as port, pytest.raises(TimedOut, match=f"{SHORT:g} s"):
-        transport.send(call(f"http://127.0.0.1:{port}/", connect=SHORT))
+        transport.send(call(f"http://127.0.0.1:{port}/", **{which: SHORT}))
 
 
 def test_a_tls_handshake_that_nobody_answers(transport: Transport) -> None:
@@ -78,6 +80,34 @@ def test_a_streams_head_must_come_within_the_first_tokens_time(transport: Transp
         upstream.wait_for_open(0)
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
+def test_an_answer_that_drips_is_not_waited_for_though_each_byte_comes_in_time(
+    transport: Transport, streams: bool, before: bytes
+) -> None:
+    def drip(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(before)
+        for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Header: 1\r\n" * 1000:
+            sock.sendall(bytes([byte]))
+            left.wait(SHORT / 10)
+
+    left = threading.Event()
+    with serving(drip) as port:
+        asked = call(f"http://127.0.0.1:{port}/", first_token=SHORT if not before else 10.0, total=2 * SHORT)
+        with pytest.raises(TimedOut):
+            read_whole(transport, asked, streams)
+        left.set()
+
+
+def read_whole(transport: Transport, asked: Call, streams: bool) -> None:
+    if not streams:
+        transport.send(asked)
+    else:
+        with closing(transport.open(asked).raw) as body:
+            drained(body)
+
+
 def test_a_whole_answer_may_take_longer_than_a_first_token_may(transport: Transport) -> None:
     go = threading.Event()
     with Upstream(held(json_reply({}), Wait(go))) as upstream:
@@ -96,10 +126,10 @@ def test_a_silent_provider_is_asked_once_even_on_a_kept_connection(transport: Tr
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_silence_in_a_stream_loses_nothing(tls: bool) -> None:
+def test_a_silence_in_a_stream_loses_nothing(making: Making, tls: bool) -> None:
     go = threading.Event()
     with Upstream(sse_reply([b"data: 1\n\n", Wait(go), b"data: 2\n\n"], done=False), tls=tls) as upstream:
-        transport = make_transport(ca_bundle=upstream.ca_file and str(upstream.ca_file))
+        transport = making(ca_bundle=upstream.ca_file and str(upstream.ca_file))
         response = transport.open(call(upstream.url))
         assert response.raw.read1(10) == b"data: 1\n\n"
         for _ in range(3):

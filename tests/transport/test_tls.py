@@ -14,7 +14,7 @@ import trustme
 
 from app.errors import ConfigError, Cut, Unreachable
 from app.transport import Transport
-from tests.transport.calling import OK, answering, call, make_transport, read_request, serving
+from tests.transport.calling import OK, Making, answering, call, read_request, serving
 from tests.upstream import Upstream
 
 AUTHORITY = trustme.CA()
@@ -35,14 +35,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def trusting(bundle: str) -> Iterator[Transport]:
+def trusting(making: Making, bundle: str) -> Iterator[Transport]:
     """A transport that trusts the authority."""
-    with closing(make_transport(ca_bundle=bundle)) as transport:
+    with closing(making(ca_bundle=bundle)) as transport:
         yield transport
 
 
-def test_a_trusted_provider_is_called_and_its_connection_kept() -> None:
-    with Upstream(tls=True) as upstream, closing(make_transport(ca_bundle=str(upstream.ca_file))) as transport:
+def test_a_trusted_provider_is_called_and_its_connection_kept(making: Making) -> None:
+    with Upstream(tls=True) as upstream, closing(making(ca_bundle=str(upstream.ca_file))) as transport:
         assert [transport.send(call(upstream.url)).status for _ in range(3)] == [200] * 3
         assert upstream.connections == 1
         upstream.drop_idle()
@@ -168,9 +168,11 @@ def test_a_large_request_and_answer_pass_over_tls(trusting: Transport) -> None:
 
 
 @pytest.mark.parametrize("words", ["no certificates here", None])
-def test_a_bundle_that_cannot_be_used_is_an_error_of_the_configuration(tmp_path: Path, words: str | None) -> None:
+def test_a_bundle_that_cannot_be_used_is_an_error_of_the_configuration(
+    making: Making, tmp_path: Path, words: str | None
+) -> None:
     path = tmp_path / "bundle.pem"
     if words:
         path.write_text(words)
     with pytest.raises(ConfigError, match="ca_bundle"):
-        make_transport(ca_bundle=str(path))
+        making(ca_bundle=str(path))
