@@ -28,10 +28,15 @@ Gateway = Callable[..., FlaskClient]
 
 
 def endpoint(upstream: Upstream | str, name: str = "chat", kind: str = "chat", **more: Any) -> dict[str, Any]:
-    """An entry of the configuration for an OpenAI-type provider; `kind` is the last part of the endpoint type."""
+    """An entry of the configuration for an OpenAI-type provider; `kind` is the last part of the endpoint type.
+
+    `provider="openai"` for one whose bytes pass whatever they are.
+    """
     base = upstream if isinstance(upstream, str) else upstream.api_base
-    settings = {"api_base": base, "api_key": KEY, **more.pop("config", {})}
-    model = {"provider": "openai-compatible", "name": "gpt-4o-mini", "config": settings}
+    provider = more.pop("provider", "openai-compatible")
+    prefix = "openai_" if provider == "openai" else ""
+    settings = {f"{prefix}api_base": base, f"{prefix}api_key": KEY, **more.pop("config", {})}
+    model = {"provider": provider, "name": "gpt-4o-mini", "config": settings}
     return {"name": name, "endpoint_type": f"llm/v1/{kind}", "model": model, **more}
 
 

@@ -15,7 +15,7 @@ Loc = tuple[str | int, ...]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=-]+)*;base64,(?P<data>.*)", re.DOTALL)
+_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=-]+)*;base64,(?P<data>.*)", re.DOTALL | re.IGNORECASE)
 
 
 class Media(NamedTuple):
@@ -46,7 +46,8 @@ def check(messages: Sequence[JSON]) -> None:
         role = message["role"]
         if role not in ROLES:
             raise refuse(("messages", index, "role"), f"unknown role '{role}'; known: {', '.join(ROLES)}")
-        called |= {call["id"] for call in message.get("tool_calls") or () if isinstance(call.get("id"), str)}
+        if role == "assistant":
+            called |= {call["id"] for call in message.get("tool_calls") or () if isinstance(call.get("id"), str)}
         answered = message.get("tool_call_id")
         if role == "tool" and not (isinstance(answered, str) and answered in called):
             raise refuse(("messages", index, "tool_call_id"), "no message before this one calls a tool by this id")
@@ -103,7 +104,8 @@ def media(url: str, loc: Loc) -> Media:
     match = _DATA_URL.fullmatch(url)
     if match is None:
         raise refuse(loc, "should be an http(s) URL or a data URL in base64")
-    return Media(match["type"], match["data"])
+    kind = match["type"] and match["type"].lower()
+    return Media("image/jpeg" if kind == "image/jpg" else kind, match["data"])  # many write it so
 
 
 def tool_calls(message: JSON, loc: Loc) -> Iterator[ToolCall]:
@@ -176,6 +178,14 @@ def _allowed(tools: Any) -> tuple[str, ...]:
         raise refuse(("tool_choice", "allowed_tools", "tools"), "should be a list of tools")
     functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
     return tuple(function["name"] for function in functions if isinstance(function.get("name"), str))
+
+
+def output_type(response_format: JSON | None) -> str:
+    """The form of the answer: text, json_object or json_schema."""
+    kind: str = response_format["type"] if response_format else "text"
+    if kind not in ("text", "json_object", "json_schema"):
+        raise refuse(("response_format", "type"), f"should be text, json_object or json_schema, not '{kind}'")
+    return kind
 
 
 def schema_of(response_format: JSON | None) -> JSON | None:

@@ -38,6 +38,10 @@ CONTENTS = (
 """Parameters without which the answer would be another."""
 
 
+_NOTHING: tuple[Any, ...] = (None, False, 0, "", [], ["text"])
+"""Values that ask for nothing: the last one is what `modalities` are without it. `{}` is no such, but all defaults."""
+
+
 class Fields:
     """What is left of a payload; `adjusted` names what the provider will not see as the client said it.
 
@@ -66,9 +70,11 @@ class Fields:
         self.adjusted += [name for name in names if self._left.pop(name, None) is not None]
 
     def refuse(self, *names: str, by: str) -> None:
-        """Raise InvalidPayload for what has no counterpart and changes the answer. `False` and `[]` ask for nothing."""
+        """Raise InvalidPayload for what has no counterpart and changes the answer, but for values that ask nothing."""
         problems = [
-            Problem((name,), f"{by} has no counterpart for this") for name in names if self._left.pop(name, None)
+            Problem((name,), f"{by} has no counterpart for this")
+            for name in names
+            if self._left.pop(name, None) not in _NOTHING
         ]
         if problems:
             raise InvalidPayload(problems)
@@ -81,6 +87,17 @@ class Fields:
     def rest(self) -> JSON:
         """What nobody took: the provider's own parameters, and those that we do not know."""
         return self._left
+
+
+def texts(payload: JSON, key: str, by: str) -> list[str]:
+    """A prompt or an input as texts. Tokens are refused: they are those of another provider's tokenizer."""
+    said = payload[key]
+    found = [said] if isinstance(said, str) else said
+    if wrong := [index for index, text in enumerate(found) if not isinstance(text, str)]:
+        words = f"{by} takes text, not tokens"
+        every = [Problem((key, index), words) for index in wrong]
+        raise InvalidPayload([Problem((key,), words)] if len(wrong) == len(found) else every)
+    return list(found)
 
 
 def without_nones(body: JSON) -> JSON:

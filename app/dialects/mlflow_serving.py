@@ -6,7 +6,7 @@ from typing import Any
 
 from app.dialects import JSON, Body, Translator, shapes, vectors
 from app.dialects import conversation as said
-from app.dialects.fields import Fields, without_nones
+from app.dialects.fields import Fields, texts, without_nones
 from app.errors import Garbled
 
 NAME = "MLflow's model server"
@@ -24,7 +24,7 @@ _FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter", "function_c
 def chat_request(model: str | None, payload: JSON) -> Body:
     """The conversation as a ChatModel's schema has it: texts as strings, `stop` as a list, one name for the limit."""
     fields = Fields(payload)
-    fields.take("model", "stream", "stream_options")  # a server has one model, and streams nothing
+    fields.take("stream", "stream_options")  # a server has one model, and streams nothing
     messages = fields.take("messages")
     said.check(messages)
     body = {
@@ -37,6 +37,17 @@ def chat_request(model: str | None, payload: JSON) -> Body:
         ],
     }
     return Body({**{key: value for key, value in body.items() if value}, **fields.rest()}, tuple(fields.adjusted))
+
+
+def one_text_request(model: str | None, payload: JSON) -> Body:
+    """The same for a model that knows no conversations: its only message is its only input, as in MLflow's gateway."""
+    fields = Fields(payload)
+    fields.take("stream", "stream_options")
+    message, *more = fields.take("messages")
+    said.check([message])
+    if more:
+        raise said.refuse(("messages", 1), f"{NAME} is asked with one message where `chat_input` is inputs")
+    return _inputs([said.text(message, ("messages", 0))], {"stop": said.stops(fields.take("stop")), **fields.rest()})
 
 
 def _message(message: JSON, loc: said.Loc) -> JSON:
@@ -107,6 +118,8 @@ def _choice(index: int, choice: JSON) -> JSON:
     reason = choice.get("finish_reason")
     if reason not in _FINISH_REASONS:
         reason = "tool_calls" if calls else "stop"
+    if reason == "tool_calls" and not calls:
+        raise TypeError("an answer that ends with tool calls should have some")
     if calls:
         told["tool_calls"] = [_tool_call(call) for call in calls]
     known = ("role", "content", "refusal", "tool_calls", "name", "id")
@@ -139,27 +152,23 @@ def _usage(counted: Any) -> JSON | None:
 
 def completions_request(model: str | None, payload: JSON) -> Body:
     """Prompts are the model's inputs; all the rest its parameters, of which it reads those that its signature names."""
+    prompts = texts(payload, "prompt", NAME)
     fields = Fields(payload)
-    prompt = fields.take("prompt")
-    fields.take("model", "stream", "stream_options")
-    texts = [prompt] if isinstance(prompt, str) else list(prompt)
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise said.refuse(("prompt", index), f"{NAME} takes text, not tokens")
-    return _inputs(texts, {"stop": said.stops(fields.take("stop")), **fields.rest()})
+    fields.take("prompt", "stream", "stream_options")
+    return _inputs(prompts, {"stop": said.stops(fields.take("stop")), **fields.rest()})
 
 
 def embeddings_request(model: str | None, payload: JSON) -> Body:
     """Texts are the model's inputs; all the rest its parameters."""
-    texts = vectors.texts(payload, NAME)
+    inputs = vectors.texts(payload, NAME)
     fields = Fields(payload)
-    fields.take("input", "model", "encoding_format")  # numbers come back as numbers; the gateway packs them
-    return _inputs(texts, fields.rest())
+    fields.take("input", "encoding_format")  # numbers come back as numbers; the gateway packs them
+    return _inputs(inputs, fields.rest())
 
 
-def _inputs(texts: list[str], params: JSON) -> Body:
+def _inputs(inputs: list[str], params: JSON) -> Body:
     params = without_nones(params)
-    return Body({"inputs": texts, "params": params} if params else {"inputs": texts})
+    return Body({"inputs": inputs, "params": params} if params else {"inputs": inputs})
 
 
 @shapes.whole(NAME)
@@ -203,3 +212,6 @@ TRANSLATORS = {
     "llm/v1/embeddings": Translator("invocations", embeddings_request, embeddings_response),
 }
 """Endpoint type -> translator. None can stream."""
+
+CHAT_OF_ONE_TEXT = Translator("invocations", one_text_request, chat_response)
+"""`llm/v1/chat` with a model that takes a text."""

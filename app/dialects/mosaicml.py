@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.dialects import JSON, Body, Translator, shapes, vectors
 from app.dialects import conversation as said
-from app.dialects.fields import Fields, without_nones
+from app.dialects.fields import Fields, texts, without_nones
 from app.errors import Garbled
 
 NAME = "MosaicML"
@@ -14,23 +14,19 @@ _PATH = "{model}/v1/predict"
 
 def completions_request(model: str, payload: JSON) -> Body:
     """Prompts are the inputs; all the rest their parameters."""
+    prompts = texts(payload, "prompt", NAME)
     fields = Fields(payload)
-    prompt = fields.take("prompt")
-    fields.take("model", "stream", "stream_options")
-    texts = [prompt] if isinstance(prompt, str) else list(prompt)
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise said.refuse(("prompt", index), f"{NAME} takes text, not tokens")
+    fields.take("prompt", "stream", "stream_options")
     known = {"max_new_tokens": fields.take("max_tokens"), "stop": said.stops(fields.take("stop"))}
-    return Body({"inputs": texts, "parameters": {**without_nones(known), **fields.rest()}})
+    return Body({"inputs": prompts, "parameters": {**without_nones(known), **fields.rest()}})
 
 
 def embeddings_request(model: str, payload: JSON) -> Body:
     """Texts are the inputs; the rest goes beside them."""
-    texts = vectors.texts(payload, NAME)
+    inputs = vectors.texts(payload, NAME)
     fields = Fields(payload)
-    fields.take("input", "model", "encoding_format")  # numbers come back as numbers; the gateway packs them
-    return Body({"inputs": texts, **fields.rest()})
+    fields.take("input", "encoding_format")  # numbers come back as numbers; the gateway packs them
+    return Body({"inputs": inputs, **fields.rest()})
 
 
 @shapes.whole(NAME)

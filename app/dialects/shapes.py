@@ -62,8 +62,16 @@ def text(value: Any) -> str:
 
 def count(value: Any) -> int:
     """A number of tokens; nothing is 0. Some write it as a float."""
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        return int(value or 0)
+    tokens = 0 if value is None else int(number(value))
+    if not 0 <= tokens < 2**53:
+        raise ValueError(f"{value!r:.100} should be a number of tokens")
+    return tokens
+
+
+def number(value: Any) -> float:
+    """A number that has to be there."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
     raise TypeError(f"{value!r:.100} should be a number")
 
 

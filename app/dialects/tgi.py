@@ -1,28 +1,73 @@
-"""Hugging Face's Text Generation Inference: completions are its own `/generate`; chat is OpenAI's dialect."""
+"""Hugging Face's Text Generation Inference: completions are its own `/generate`; chat is of OpenAI's type."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from app.dialects import JSON, Body, ChunkStream, Translator, openai, shapes
+from app.dialects import JSON, Body, ChunkStream, Translator, openai_like, shapes
 from app.dialects import conversation as said
 from app.dialects import refusal as refusals
 from app.dialects.conversation import refuse
 from app.dialects.fields import HANDLING, Fields, without_nones
+from app.dialects.openai_like.request import OPENAI_LIKE
+from app.dialects.openai_like.request import chat_request as as_openai_has_it
 from app.errors import Cut, Refused
 
 NAME = "Text Generation Inference"
 
+_ANY = "tgi"
+"""The name of a model where none is said: older servers want one, and none reads it."""
+
+_TEXTS_PER_CALL = 32
+"""What Text Embeddings Inference takes at once unless its server is told otherwise (`--max-client-batch-size`)."""
+
 _STATUSES = {"validation": 422, "template_error": 422, "tool_error": 422, "overloaded": 429, "generation": 424}
 """What a stream's error would have been as a status; the others (incomplete_generation, ...) are 500."""
+
+
+# --- chat
+
+
+def chat_request(model: str, payload: JSON) -> Body:
+    """OpenAI's payload as the server's parser takes it; what that would skip in silence is refused, or named."""
+    fields = Fields(payload)
+    fields.one_choice(NAME)
+    known = {
+        "top_p": _below_one(fields.clamp("top_p", 0.001, 1)),
+        "stop": said.stops(fields.take("stop")),
+        "seed": fields.clamp("seed", 0, 2**64 - 1),
+        "response_format": _response_format(fields.take("response_format")),
+    }
+    fields.leave_out("logit_bias", "parallel_tool_calls", "reasoning_effort", "service_tier", "user", *HANDLING)
+    body = as_openai_has_it(OPENAI_LIKE, model or _ANY, {**fields.rest(), **without_nones(known)})
+    return Body(body.json, tuple(fields.adjusted))
+
+
+def _below_one(top_p: float | None) -> float | None:
+    """A `top_p` of 1, which changes nothing, is refused there."""
+    return top_p if top_p != 1 else None
+
+
+def _response_format(wanted: JSON | None) -> JSON | None:
+    """Its grammar: a schema as `value`. It cannot be told to write JSON of any shape."""
+    if described := said.schema_of(wanted):
+        return {"type": "json", "value": described["schema"]}
+    if not wanted or wanted["type"] == "text":
+        return None
+    if "value" not in wanted:  # one of its own has that
+        raise refuse(("response_format", "type"), f"{NAME} has no counterpart for '{wanted['type']}'; use json_schema")
+    return wanted
+
+
+# --- completions
 
 
 def request(model: str | None, payload: JSON) -> Body:
     """The body of `POST /generate` and `/generate_stream`; a server has one model, so it is not named."""
     fields = Fields(payload)
     stream = bool(fields.take("stream"))
-    fields.take("model", "details", "stream_options")
+    fields.take("details", "stream_options")
     fields.one_choice(NAME)
     fields.refuse("suffix", by=NAME)
     fields.leave_out("presence_penalty", "logit_bias", "user", *HANDLING)
@@ -62,7 +107,7 @@ def _sampling(fields: Fields) -> JSON:
     temperature, top_p, top_k = fields.take("temperature"), fields.clamp("top_p", 0.001, 1), fields.take("top_k")
     if temperature == 0:
         return {"do_sample": False}
-    narrowed = {"top_p": top_p if top_p != 1 else None, "top_k": top_k if top_k and top_k > 0 else None}
+    narrowed = {"top_p": _below_one(top_p), "top_k": top_k if top_k and top_k > 0 else None}
     samples = temperature is not None or any(narrowed.values())
     return {"temperature": temperature, **narrowed, "do_sample": True if samples else None}
 
@@ -157,8 +202,8 @@ class _Logprobs:
 
     def add(self, token: JSON, best: Any) -> None:
         """A token, and the likeliest in its place."""
-        self._tokens.append({"text": shapes.text(token["text"]), "logprob": token["logprob"]})
-        self._best.append({shapes.text(other["text"]): other["logprob"] for other in shapes.mappings(best)})
+        self._tokens.append({"text": shapes.text(token["text"]), "logprob": shapes.number(token["logprob"])})
+        self._best.append({shapes.text(one["text"]): shapes.number(one["logprob"]) for one in shapes.mappings(best)})
 
     def said(self) -> JSON | None:
         """What OpenAI's shape has for them; None where there are none."""
@@ -181,8 +226,8 @@ def _refused(event: JSON) -> Refused:
 
 
 TRANSLATORS = {
-    "llm/v1/chat": replace(openai.TRANSLATORS["llm/v1/chat"], path="v1/chat/completions"),
+    "llm/v1/chat": replace(openai_like.chat_translator(path="v1/chat/completions"), request=chat_request),
     "llm/v1/completions": Translator("generate", request, response, stream, stream_path="generate_stream"),
-    "llm/v1/embeddings": replace(openai.TRANSLATORS["llm/v1/embeddings"], path="v1/embeddings"),
+    "llm/v1/embeddings": replace(openai_like.embeddings_translator(path="v1/embeddings"), batch=_TEXTS_PER_CALL),
 }
 """Endpoint type -> translator. Embeddings are those of its sister, Text Embeddings Inference."""

@@ -6,23 +6,15 @@ import sys
 from array import array
 from base64 import b64encode
 from collections.abc import Sequence
+from typing import Any
 
-from app.dialects import JSON
-from app.errors import Garbled, InvalidPayload, Problem
+from app.dialects import JSON, fields
+from app.errors import Garbled
 
 
 def texts(payload: JSON, by: str) -> list[str]:
-    """The inputs as texts. Tokens are refused: they are those of another provider's tokenizer."""
-    said = payload["input"]
-    found = [said] if isinstance(said, str) else said
-    problems = [
-        Problem(("input", index), f"{by} takes text, not tokens")
-        for index, text in enumerate(found)
-        if not isinstance(text, str)
-    ]
-    if problems:
-        raise InvalidPayload(problems)
-    return list(found)
+    """The inputs as texts. Raises InvalidPayload for tokens."""
+    return fields.texts(payload, "input", by)
 
 
 def response(vectors: Sequence[Sequence[float]], model: str | None, tokens: int | None) -> JSON:
@@ -30,6 +22,8 @@ def response(vectors: Sequence[Sequence[float]], model: str | None, tokens: int 
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(vector)} for index, vector in enumerate(vectors)
     ]
+    if not data:
+        raise Garbled("the provider's answer has no embeddings")
     return {
         "object": "list",
         "data": data,
@@ -39,15 +33,22 @@ def response(vectors: Sequence[Sequence[float]], model: str | None, tokens: int 
 
 
 def _vector(vector: Sequence[float]) -> list[float]:
-    if not isinstance(vector, list) or not all(isinstance(number, (int, float)) for number in vector):
+    if not isinstance(vector, list) or not vector or not set(map(type, vector)) <= {float, int}:
         raise Garbled("the provider's embedding is not a list of numbers")
     return vector
 
 
 def finished(parts: Sequence[JSON], payload: JSON) -> JSON:
-    """One answer of those that a payload's batches got, in the form that it asks for."""
+    """One answer of those that a payload's batches got, in the form that it wants. Raises Garbled for half a one."""
     body = parts[0] if len(parts) == 1 else _joined(parts)
+    if len(body["data"]) < (wanted := _inputs(payload["input"])):
+        raise Garbled(f"the provider gave {len(body['data'])} embeddings for {wanted} inputs")
     return as_base64(body) if payload.get("encoding_format") == "base64" else body
+
+
+def _inputs(said: Any) -> int:
+    """How many embeddings an input asks for: a text is one, and so is a list of tokens."""
+    return len(said) if isinstance(said, list) and not isinstance(said[0], int) else 1
 
 
 def _joined(parts: Sequence[JSON]) -> JSON:

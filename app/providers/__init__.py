@@ -59,7 +59,6 @@ PROVIDERS: dict[str, Provider] = {
         openai.OPENAI,
         openai.AZURE,
         openai.AZUREAD,
-        openai.COMPATIBLE,
         *compatible.PROVIDERS,
         anthropic.ANTHROPIC,
         gemini.GEMINI,

@@ -1,71 +1,43 @@
-"""Amazon Bedrock: its address, and AWS's ways to prove who calls. Needs the extra `weir[bedrock]`."""
+"""Amazon Bedrock: its two addresses, and what is spoken at each. Needs the extra `weir[bedrock]`."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from app.call import Call
-from app.dialects import Translator, bedrock
+from app.dialects import Translator, anthropic, bedrock, openai_like
+from app.dialects.openai_like import Manner
 from app.dialects.refusal import Refusal, read
 from app.dialects.through_chat import completions
-from app.errors import UpstreamError
-from app.providers.calling import with_bearer, with_headers
-from app.providers.provider import Provider, Secret, Settings, SettingsSchema
-from app.providers.settings import base_url
-
-log = logging.getLogger("weir.providers.bedrock")
-
-SERVICE = "bedrock"
-"""The service that signatures name; the host is another (bedrock-runtime)."""
+from app.providers import aws
+from app.providers.anthropic import version_headers
+from app.providers.calling import with_headers
+from app.providers.provider import Provider, Settings, SettingsSchema
+from app.providers.settings import OneOf, base_url, header_value
 
 NEEDS = "Bedrock needs botocore: pip install 'weir[bedrock]'"
 
-_SESSION_NAME = "weir"
+RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
+"""Bedrock's two addresses: the first speaks Converse, the second Anthropic's dialect and OpenAI's."""
+
+_SIGNED_FOR = {RUNTIME: "bedrock", MANTLE: "bedrock-mantle"}
+"""The service that signatures name. Source: botocore; the SDKs of Anthropic and OpenAI."""
 
 _EMBEDDINGS = {"amazon.titan-embed": bedrock.TITAN, "cohere.embed": bedrock.COHERE_EMBED}
 
 
-class AwsConfig(SettingsSchema):
-    """MLflow's keys: a region, and one way to prove who calls; none of them is AWS's default chain."""
-
-    aws_region = fields.String(validate=validate.Regexp("[a-z0-9-]+$", error="should be a region, such as us-east-1"))
-    aws_bearer_token = Secret()
-    aws_role_arn = fields.String()
-    session_length_seconds = fields.Integer(
-        strict=True,
-        load_default=900,
-        validate=validate.Range(900, 43200, error="must be between 900 and 43200 seconds"),
-    )
-    aws_access_key_id = Secret()
-    aws_secret_access_key = Secret()
-    aws_session_token = Secret()
-
-    @validates_schema
-    def check_one_way(self, config: dict[str, Any], **_: Any) -> None:
-        """One way only, and the keys in pairs."""
-        ways = [key for key in ("aws_bearer_token", "aws_role_arn", "aws_access_key_id") if config.get(key)]
-        errors = {key: [f"stands beside {ways[0]}: only one of them can be used"] for key in ways[1:]}
-        if config.get("aws_access_key_id") and not config.get("aws_secret_access_key"):
-            errors["aws_secret_access_key"] = ["is required with aws_access_key_id"]
-        for key in ("aws_secret_access_key", "aws_session_token"):
-            if config.get(key) and not config.get("aws_access_key_id"):
-                errors[key] = ["is for aws_access_key_id only"]
-        if errors:
-            raise ValidationError(errors)
-
-
 class BedrockSettings(SettingsSchema):
-    """Who calls, from where; and an address other than the region's, say of a VPC endpoint."""
+    """Who calls, from where; which of the two addresses; and another one in its place, say of a VPC endpoint."""
 
-    aws_config = fields.Nested(AwsConfig, load_default=dict)
+    aws_config = fields.Nested(aws.AwsConfig, load_default=dict)
+    bedrock_endpoint = fields.String(validate=OneOf("runtime", "mantle"))
+    anthropic_version = fields.String(load_default="2023-06-01", validate=header_value)
+    anthropic_beta = fields.String(validate=header_value)
     api_base = base_url()
 
     @validates_schema
@@ -89,143 +61,11 @@ class BedrockSettings(SettingsSchema):
         return {**settings, "aws_config": {**settings["aws_config"], "aws_region": region}}
 
 
-# --- the address
+# --- what is spoken
 
 
-def _url(settings: Settings, model: str, path: str) -> str:
-    """The model's id has each `:` and `/` percent-encoded in the path; the signature encodes the path once more."""
-    region = settings["aws_config"]["aws_region"]
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    base = settings.get("api_base") or f"https://bedrock-runtime.{region}.{suffix}"
-    return f"{base.rstrip('/')}/{path.replace('{model}', quote(model, safe=''))}"
-
-
-# --- the credentials
-
-
-def _authorize(settings: Settings, call: Call) -> Call:
-    """A bearer token, or a signature. Raises UpstreamError where AWS gives no credentials."""
-    config = settings["aws_config"]
-    call = with_headers(call, {"Accept": _accepted(call.url)})
-    if token := _bearer_token(config):
-        return with_bearer(call, token)
-    return _signed(call, _holder(_Identity.of(config)).frozen(), config["aws_region"])
-
-
-def _accepted(url: str) -> str:
-    return "application/vnd.amazon.eventstream" if url.endswith("-stream") else "application/json"
-
-
-def _bearer_token(config: Mapping[str, Any]) -> str | None:
-    """The settings' token; where they name no way at all, AWS_BEARER_TOKEN_BEDROCK comes before all others."""
-    from botocore.utils import get_token_from_environment
-
-    if config.get("aws_bearer_token"):
-        return str(config["aws_bearer_token"])
-    named = config.get("aws_role_arn") or config.get("aws_access_key_id")
-    return None if named else get_token_from_environment(SERVICE)
-
-
-def _signed(call: Call, credentials: Any, region: str) -> Call:
-    """The call with its signature (SigV4). Only headers that nobody changes on the way are signed."""
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-
-    request = AWSRequest(call.method, call.url, headers={"Content-Type": "application/json"}, data=call.body)
-    SigV4Auth(credentials, SERVICE, region).add_auth(request)
-    return with_headers(call, dict(request.headers.items()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """Who calls, as `aws_config` says it: with a role, with keys, or with what AWS's default chain finds."""
-
-    region: str
-    role: str | None
-    seconds: int
-    keys: tuple[str | None, ...] = field(repr=False)
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> _Identity:
-        names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-        keys = tuple(config.get(name) for name in names)
-        return cls(config["aws_region"], config.get("aws_role_arn"), config.get("session_length_seconds", 900), keys)
-
-
-class _Holder:
-    """One identity's credentials: found at its first call, refreshed by botocore; both under a lock."""
-
-    def __init__(self, identity: _Identity) -> None:
-        self._identity = identity
-        self._lock = threading.Lock()
-        self._credentials: Any = None
-
-    def frozen(self) -> Any:
-        """The credentials of this moment. Raises UpstreamError; only the log says why: AWS names accounts and roles."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return self._found().get_frozen_credentials()
-        except (BotoCoreError, ClientError, RuntimeError) as error:
-            log.warning("AWS gave no credentials for %s: %s", self._identity, error)
-            raise UpstreamError("AWS gave the gateway no credentials for Bedrock", code="upstream_auth") from error
-
-    def _found(self) -> Any:
-        if self._credentials is None:
-            with self._lock:
-                if self._credentials is None:
-                    self._credentials = _find(self._identity)
-        return self._credentials
-
-
-@lru_cache(maxsize=256)
-def _holder(identity: _Identity) -> _Holder:
-    """One holder per identity, for all endpoints that share it, and through every reload."""
-    return _Holder(identity)
-
-
-def _find(identity: _Identity) -> Any:
-    """botocore's credentials for an identity. Raises its errors."""
-    from botocore.credentials import Credentials
-    from botocore.exceptions import NoCredentialsError
-    from botocore.session import Session
-
-    if identity.keys[0]:
-        return Credentials(*identity.keys)
-    if identity.role:
-        return _assume(identity)
-    found = Session().get_credentials()
-    if found is None:
-        raise NoCredentialsError
-    return found
-
-
-def _assume(identity: _Identity) -> Any:
-    """A role's credentials, asked for anew when a third of their time is left; waited for in its last tenth."""
-    from botocore.credentials import RefreshableCredentials
-    from botocore.session import Session
-
-    def ask() -> dict[str, Any]:
-        client = Session().create_client("sts", region_name=identity.region)
-        said = client.assume_role(
-            RoleArn=identity.role, RoleSessionName=_SESSION_NAME, DurationSeconds=identity.seconds
-        )["Credentials"]
-        return {
-            "access_key": said["AccessKeyId"],
-            "secret_key": said["SecretAccessKey"],
-            "token": said["SessionToken"],
-            "expiry_time": said["Expiration"].isoformat(),
-        }
-
-    return RefreshableCredentials.create_from_metadata(
-        ask(), ask, "assume-role", advisory_timeout=identity.seconds // 3, mandatory_timeout=identity.seconds // 10
-    )
-
-
-def embeddings(model: str) -> Translator | None:
-    """The translator for a model's embeddings; None for a model that gives none, or in a form that is not known."""
-    return next((translator for name, translator in _EMBEDDINGS.items() if name in model), None)
-
+_COMPLETIONS = "v1/chat/completions"
+_MESSAGES = "anthropic/v1/messages"
 
 _TRANSLATORS = {
     "llm/v1/chat": bedrock.CHAT,
@@ -234,8 +74,68 @@ _TRANSLATORS = {
 }
 
 
+def embeddings(model: str) -> Translator | None:
+    """The translator for a model's embeddings; None for a model that gives none, or in a form that is not known."""
+    return next((translator for name, translator in _EMBEDDINGS.items() if name in model), None)
+
+
 def _choose(settings: Settings, endpoint_type: str, model: str) -> Translator | None:
-    return embeddings(model) if endpoint_type == "llm/v1/embeddings" else _TRANSLATORS.get(endpoint_type)
+    if endpoint_type == "llm/v1/embeddings":
+        return embeddings(model)
+    chat = _chat(settings, model)
+    return chat if endpoint_type == "llm/v1/chat" else completions(chat)
+
+
+def _chat(settings: Settings, model: str) -> Translator:
+    if settings.get("bedrock_endpoint", _where(model)) == "runtime":
+        return bedrock.CHAT
+    if "claude" in model:
+        return replace(anthropic.chat(settings["anthropic_version"]), path=_MESSAGES, wants_bytes=True)
+    return replace(openai_like.chat_translator(Manner(new_limit=True), _COMPLETIONS), wants_bytes=True)
+
+
+def _where(model: str) -> str:
+    """Where a model is by its id: a region before it (`us.`) or a version behind it (`-v1:0`) is of the runtime's.
+
+    Claude is at mantle since Opus 4.7, and so are OpenAI's and xAI's models; of others the id does not tell.
+    Source: AWS's pages of models.
+    """
+    newer_claude = model.startswith("anthropic.") and bedrock.is_adaptive(model)
+    others = model.startswith(("openai.", "xai.")) and ":" not in model
+    return "mantle" if newer_claude or others else "runtime"
+
+
+# --- the address and the credentials
+
+
+def _service(url: str) -> str:
+    """Which of the two a path belongs to, or a URL that ends with one."""
+    return MANTLE if url.endswith((_MESSAGES, _COMPLETIONS)) else RUNTIME
+
+
+def _url(settings: Settings, model: str, path: str) -> str:
+    """The model's id has each `:` and `/` percent-encoded in the path; the signature encodes the path once more."""
+    base = settings.get("api_base") or _address(_service(path), settings["aws_config"]["aws_region"])
+    return f"{base.rstrip('/')}/{path.replace('{model}', quote(model, safe=''))}"
+
+
+def _address(service: str, region: str) -> str:
+    if service == MANTLE:
+        return f"https://{MANTLE}.{region}.api.aws"
+    return f"https://{RUNTIME}.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+
+
+def _authorize(settings: Settings, call: Call) -> Call:
+    """A bearer token, or a signature. Raises UpstreamError where AWS gives no credentials."""
+    call = with_headers(call, _headers(settings, call.url))
+    return aws.authorized(call, settings["aws_config"], _SIGNED_FOR[_service(call.url)])
+
+
+def _headers(settings: Settings, url: str) -> dict[str, str]:
+    """What each dialect wants beside the credentials."""
+    if url.endswith(_MESSAGES):
+        return version_headers(settings)
+    return {"Accept": "application/vnd.amazon.eventstream"} if url.endswith("-stream") else {}
 
 
 def _refusal(headers: Mapping[str, str], body: bytes) -> Refusal:
@@ -253,5 +153,6 @@ BEDROCK = Provider(
     choose=_choose,
     refusal=_refusal,
     needs_model=True,
+    asks_usage=True,
 )
 AMAZON_BEDROCK = replace(BEDROCK, name="amazon-bedrock")

@@ -116,11 +116,12 @@ def _authorize_portkey(settings: Settings, call: Call) -> Call:
 
 
 PROVIDERS = (
+    row("openai-compatible", None, ALL, Manner(new_limit=True, is_gateway=True), key_required=False),
     row("groq", "https://api.groq.com/openai/v1", "chat", _NEWER),
     replace(row("deepseek", "https://api.deepseek.com", _DEEPSEEK), url=_deepseek_url),
     row("xai", "https://api.x.ai/v1", "chat completions"),
     row("openrouter", "https://openrouter.ai/api/v1", ALL, _NEWER),
-    row("togetherai", "https://api.together.ai/v1", ALL, key="togetherai_api_key"),
+    row("togetherai", "https://api.together.ai/v1", ALL, Manner(counts_logprobs=True), key="togetherai_api_key"),
     row("fireworks", "https://api.fireworks.ai/inference/v1", ALL),
     row("nvidia", "https://integrate.api.nvidia.com/v1", ALL),
     replace(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from app.call import Call
 from app.dialects import gemini, through_chat
-from app.dialects.refusal import Refusal, read
+from app.dialects.refusal import Refusal
 from app.providers.calling import below, with_headers
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
 from app.providers.settings import base_url
@@ -28,9 +28,8 @@ def _authorize(settings: Settings, call: Call) -> Call:
 
 
 def refusal(headers: Mapping[str, str], body: bytes) -> Refusal:
-    """Google's error: its `status` is the better code, and when to come back stands in the body."""
-    said = read(body)
-    return said._replace(code=said.extra.get("status") or said.code, retry_after=gemini.retry_after(body))
+    """Google's error, whose headers say nothing of it."""
+    return gemini.read_refusal(body)
 
 
 GEMINI = Provider(

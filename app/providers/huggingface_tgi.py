@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, validates_schema
 
 from app.call import Call
 from app.dialects import tgi
 from app.providers.calling import below, with_bearer
 from app.providers.provider import Provider, Secret, Settings, SettingsSchema
-from app.providers.settings import Missing, base_url
+from app.providers.settings import Missing, base_url, flag
 
 
 class TGISettings(SettingsSchema):
@@ -19,7 +19,7 @@ class TGISettings(SettingsSchema):
     hf_server_url = base_url()
     api_base = base_url()
     api_key = Secret()
-    stream_usage = fields.Boolean(load_default=True)
+    stream_usage = flag(load_default=True)
 
     @validates_schema
     def check_address(self, settings: dict[str, Any], **_: Any) -> None:

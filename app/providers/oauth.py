@@ -57,5 +57,10 @@ def read_token(status: int, body: bytes, asked: float) -> Token:
     value = said.get("access_token") if isinstance(said, dict) else None
     if not isinstance(value, str) or not value:
         raise Garbled("the authorization server's answer to a token request holds no access_token")
-    lasts = said.get("expires_in")
-    return Token(value, asked + (float(lasts) if isinstance(lasts, (int, float)) else 0.0))
+    return Token(value, asked + _seconds(said.get("expires_in")))
+
+
+def _seconds(said: Any) -> float:
+    """How long a token lasts. RFC 6749 wants a number; some servers write it as a string; none is for one call."""
+    is_one = isinstance(said, (int, float)) or (isinstance(said, str) and said.isdecimal())
+    return float(said) if is_one else 0.0

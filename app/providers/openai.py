@@ -11,10 +11,11 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.call import Call
 from app.dialects import Translator, openai
 from app.dialects.openai_like import Manner
+from app.providers import entra
 from app.providers.calling import with_bearer, with_headers
-from app.providers.compatible import row, translators
+from app.providers.compatible import translators
 from app.providers.provider import Provider
-from app.providers.settings import OneOf, Secret, Settings, SettingsSchema, base_url, flag, header_value
+from app.providers.settings import Missing, OneOf, Secret, Settings, SettingsSchema, base_url, flag, header_value
 
 _API_TYPES = ("openai", "azure", "azuread")
 
@@ -33,7 +34,7 @@ def _api_type(default: str) -> _ApiType:
 class OpenAISettings(SettingsSchema):
     """MLflow's keys for OpenAI and Azure OpenAI, all under `provider: openai`."""
 
-    openai_api_key = Secret(required=True)
+    openai_api_key = Secret()
     openai_api_type = _api_type("openai")
     openai_api_base = base_url()
     openai_api_version = fields.String()
@@ -48,21 +49,38 @@ class OpenAISettings(SettingsSchema):
         api_type = settings.get("openai_api_type")
         if api_type is None or not isinstance(said, dict):
             return
-        if errors := _misplaced(api_type, {key for key, value in said.items() if value}):
+        keys = {key for key, value in said.items() if value}
+        errors = {**_misplaced(api_type, keys, _is_v1(settings)), **_without_key(api_type, keys)}
+        if errors:
             raise ValidationError(errors)
 
 
-def _misplaced(api_type: str, keys: set[str]) -> dict[str, list[str]]:
+def _misplaced(api_type: str, keys: set[str], is_v1: bool) -> dict[str, Any]:
     """What is wrong with which keys for an API type."""
     if api_type == "openai":
-        wrong = "is for openai_api_type 'azure' or 'azuread' only"
-        return {key: [wrong] for key in ("openai_deployment_name",) if key in keys}
-    needed = ("openai_api_base", "openai_deployment_name", "openai_api_version")
-    wrong = "is for openai_api_type 'openai' only"
+        return _are("is for openai_api_type 'azure' or 'azuread' only", keys & {"openai_deployment_name"})
+    deployed = {"openai_deployment_name", "openai_api_version"}
+    needed = {"openai_api_base"} if is_v1 else {"openai_api_base", *deployed}
+    moved = keys & {"openai_deployment_name"} if is_v1 else set()
     return {
-        **{key: [f"is required with openai_api_type '{api_type}'"] for key in needed if key not in keys},
-        **{key: [wrong] for key in ("openai_organization", "openai_project") if key in keys},
+        **_are(f"is required with openai_api_type '{api_type}'", needed - keys),
+        **_are("is for openai_api_type 'openai' only", keys & {"openai_organization", "openai_project"}),
+        **_are("has no place at a v1 address: there model.name names the deployment", moved),
     }
+
+
+def _are(wrong: str, keys: set[str]) -> dict[str, Any]:
+    return {key: [wrong] for key in sorted(keys)}
+
+
+def _without_key(api_type: str, keys: set[str]) -> dict[str, Any]:
+    """What is wrong where there is no key: only a token can be got without one."""
+    if "openai_api_key" in keys:
+        return {}
+    if api_type != "azuread":
+        missing: Any = [Missing()]
+        return {"openai_api_key": missing}
+    return {} if entra.is_installed() else {"_schema": [entra.NEEDS]}
 
 
 class AzureSettings(OpenAISettings):
@@ -72,9 +90,17 @@ class AzureSettings(OpenAISettings):
 
 
 class AzureADSettings(OpenAISettings):
-    """The same keys, of type `azuread` unless they say otherwise: the key is a token of Microsoft Entra ID."""
+    """The same keys, of type `azuread` unless they say otherwise: the key, if any, is a token of Microsoft Entra ID."""
 
     openai_api_type = _api_type("azuread")
+
+
+# --- the address
+
+
+def _is_v1(settings: Settings) -> bool:
+    """Whether the address is one of Azure's v1: the paths are OpenAI's, and the model's name is the deployment's."""
+    return urlsplit(settings.get("openai_api_base") or "").path.rstrip("/").endswith("/openai/v1")
 
 
 def _below(base: str, path: str, **query: str | None) -> str:
@@ -86,14 +112,18 @@ def _below(base: str, path: str, **query: str | None) -> str:
 
 def _openai_url(settings: Settings, model: str, path: str) -> str:
     version = {"api-version": settings.get("openai_api_version")}
-    if settings["openai_api_type"] == "openai":
+    if settings["openai_api_type"] == "openai" or _is_v1(settings):
         return _below(settings.get("openai_api_base") or "https://api.openai.com/v1", path, **version)
     deployment = quote(settings["openai_deployment_name"], safe="")
     return _below(settings["openai_api_base"], f"openai/deployments/{deployment}/{path}", **version)
 
 
+# --- the credentials
+
+
 def _authorize_openai(settings: Settings, call: Call) -> Call:
-    key = settings["openai_api_key"]
+    """A key, or a token of Microsoft Entra ID. Raises UpstreamError where that gives none."""
+    key = settings.get("openai_api_key") or entra.token()
     if settings["openai_api_type"] == "azure":
         return with_headers(call, {"api-key": key})
     named = {"OpenAI-Organization": "openai_organization", "OpenAI-Project": "openai_project"}
@@ -106,8 +136,12 @@ _AZURE = translators("chat completions embeddings", Manner(new_limit=True))
 
 
 def _choose(settings: Settings, endpoint_type: str, model: str) -> Translator | None:
-    able = openai.TRANSLATORS if settings["openai_api_type"] == "openai" else _AZURE
-    return able.get(endpoint_type)
+    return (_AZURE if _is_azure(settings) else openai.TRANSLATORS).get(endpoint_type)
+
+
+def _is_azure(settings: Settings) -> bool:
+    """Whether Azure answers: by its type or address, or since only Azure's addresses have a version."""
+    return settings["openai_api_type"] != "openai" or _is_v1(settings) or bool(settings.get("openai_api_version"))
 
 
 OPENAI = Provider(
@@ -121,4 +155,3 @@ OPENAI = Provider(
 )
 AZURE = replace(OPENAI, name="azure", settings=AzureSettings)
 AZUREAD = replace(OPENAI, name="azuread", settings=AzureADSettings)
-COMPATIBLE = row("openai-compatible", None, openai.TRANSLATORS, key_required=False)

@@ -87,6 +87,9 @@ class SettingsSchema(Schema):
         changed = dict.fromkeys(("invalid", "special", "too_large"), wrong)
         changed |= dict.fromkeys(("required", "null"), missing)
         field_obj.error_messages = {**field_obj.error_messages, **changed}
+        if isinstance(field_obj, fields.List):
+            self.on_bind_field(field_name, field_obj.inner)
+            field_obj.inner.error_messages["null"] = field_obj.inner.error_messages["invalid"]  # it has no key
 
     @pre_load
     def without_empty(self, data: Any, **_: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -17,6 +16,7 @@ from app.dialects import JSON, Body, Translator, anthropic, gemini, openai_like,
 from app.errors import UpstreamError
 from app.providers.calling import with_headers
 from app.providers.gemini import refusal
+from app.providers.kept import Kept
 from app.providers.provider import Provider, Settings, SettingsSchema
 from app.providers.settings import Document, base_url, flag, header_value
 
@@ -109,8 +109,8 @@ class _Holder:
 
     def __init__(self, document: str | None) -> None:
         self._document = document
-        self._lock = threading.Lock()
-        self._credentials: Any = None
+        self._found = Kept(self._find)
+        self._fresh = Kept(self._refreshed, lambda credentials: credentials.valid)
 
     def headers(self) -> dict[str, str]:
         """What goes on a call. Raises UpstreamError; only the log says why: Google names accounts and projects."""
@@ -124,14 +124,11 @@ class _Holder:
             raise UpstreamError("Google gave the gateway no credentials for Vertex AI", code="upstream_auth") from error
         return {"Authorization": headers.pop("authorization"), **headers}
 
-    def _fresh(self) -> Any:
-        """Credentials that last for the call's way. Those that come while a token is asked for wait for it."""
-        if self._credentials is None or not self._credentials.valid:
-            with self._lock:
-                self._credentials = self._credentials or self._find()
-                if not self._credentials.valid:
-                    self._credentials.refresh(_request())
-        return self._credentials
+    def _refreshed(self) -> Any:
+        """Credentials that last for the call's way."""
+        credentials = self._found()
+        credentials.refresh(_request())
+        return credentials
 
     def _find(self) -> Any:
         import google.auth
@@ -167,12 +164,18 @@ def _published(publisher: str, translator: Translator, **changed: Any) -> Transl
 
 
 def _gemini_request(model: str, payload: JSON) -> Body:
-    """Gemini's body without the ids of function calls, which Vertex AI may refuse: order and names tell them apart."""
-    body = gemini.CHAT.request(model, payload)
+    """Gemini's body. Which tier serves it a header says there; in a body `flex` is refused, and others are not read."""
+    body = gemini.CHAT.request(model, {key: value for key, value in payload.items() if key != "service_tier"})
+    return replace(body, adjusted=(*body.adjusted, "service_tier")) if payload.get("service_tier") else body
+
+
+def _gemini_request_without_ids(model: str, payload: JSON) -> Body:
+    """The same without the ids of function calls, which Vertex AI may refuse: order and names tell them apart."""
+    body = _gemini_request(model, payload)
     contents = [
         {**turn, "parts": [_without_id(part) for part in turn.get("parts") or []]} for turn in body.json["contents"]
     ]
-    return Body({**body.json, "contents": contents}, body.adjusted)
+    return replace(body, json={**body.json, "contents": contents})
 
 
 def _without_id(part: JSON) -> JSON:
@@ -180,13 +183,14 @@ def _without_id(part: JSON) -> JSON:
     return {**part, **{key: {name: call[name] for name in call if name != "id"} for key, call in named.items()}}
 
 
-_GEMINI_WITH_IDS = _published("google", gemini.CHAT)
-_GEMINI = replace(_GEMINI_WITH_IDS, request=_gemini_request)
+_GEMINI_WITH_IDS = _published("google", gemini.CHAT, request=_gemini_request)
+_GEMINI = replace(_GEMINI_WITH_IDS, request=_gemini_request_without_ids)
 _EMBEDDINGS = _published("google", gemini.VERTEX_EMBEDDINGS)
 _PREDICTIONS = _published("google", gemini.VERTEX_PREDICT)
 _CLAUDE = _published(
     "anthropic",
     replace(anthropic.CHAT, path="models/{model}:rawPredict", stream_path="models/{model}:streamRawPredict"),
+    wants_bytes=True,  # "URL sources are not supported", unlike at Anthropic's own
 )
 _OTHERS = openai_like.chat_translator(path="endpoints/openapi/chat/completions")
 """Llama, Mistral and others as a service: OpenAI's dialect. Their names hold a publisher, `meta/llama-4-...`."""
@@ -202,10 +206,10 @@ def _claude_request(version: str, betas: tuple[str, ...] | None, model: str, pay
 
 
 def _betas(known: tuple[str, ...] | None, said: Any) -> Any:
-    """The betas of a call: the settings' or, of those that the client says, the ones that the settings name too."""
-    if known is None or not isinstance(said, list):
-        return said if known is None else list(known)
-    return [beta for beta in said if beta in known]
+    """Of the betas that a client asks for those that the settings let through, as in MLflow; None lets all through."""
+    if known is None:
+        return said
+    return [beta for beta in said if beta in known] if isinstance(said, list) else None
 
 
 def _chat(settings: Settings, model: str) -> Translator:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.dialects import Translator, bedrock, gemini
+from app.dialects import Translator, bedrock, gemini, mlflow_serving
 from app.dialects.refusal import Refusal
 from app.providers import PROVIDERS
 from tests.dialects.event_stream import frames
@@ -36,6 +36,7 @@ TRANSLATORS = {
     "bedrock/embeddings.cohere_v4": bedrock.COHERE_EMBED,
     "gemini/embeddings.vertex": gemini.VERTEX_EMBEDDINGS,
     "gemini/embeddings.predict": gemini.VERTEX_PREDICT,
+    "mlflow_serving/chat.one_text": mlflow_serving.CHAT_OF_ONE_TEXT,
 }
 """Cases whose translator is another than the provider's first for their endpoint type."""
 

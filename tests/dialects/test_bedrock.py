@@ -6,6 +6,7 @@ import json
 import random
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -17,10 +18,14 @@ pytest.importorskip("botocore", reason="needs the extra: pip install 'weir[bedro
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
+from app.dialects import JSON
 from app.dialects import bedrock as dialect
-from app.errors import Cut, Garbled, Refused
+from app.errors import Cut, Garbled, InvalidPayload, Refused
 from tests.dialects.cases import FIXTURES
 from tests.dialects.event_stream import event, frame
+from tests.recordings.endpoints import model_of
+from tests.recordings.payloads import payload
+from tests.recordings.recorded import DATA, Recording, recordings
 
 
 def read(data: bytes, pieces: Iterator[int] | None = None) -> list[Any]:
@@ -76,9 +81,9 @@ def test_a_length_that_no_event_has_is_garbled_at_once() -> None:
 
 
 def test_a_payload_that_is_no_object_is_garbled() -> None:
-    for payload in (b"[]", b"{", b"\xff"):
+    for data in (b"[]", b"{", b"\xff"):
         with pytest.raises(Garbled):
-            read(frame({":message-type": "event", ":event-type": "metadata"}, payload))
+            read(frame({":message-type": "event", ":event-type": "metadata"}, data))
 
 
 def test_what_came_whole_before_a_garbled_event_is_given_first() -> None:
@@ -106,13 +111,138 @@ def test_a_stream_that_ends_before_its_stop_is_cut() -> None:
 # --- what goes out is what AWS's own client would let out
 
 
+@cache
+def converse() -> Any:
+    return Session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
+
+
+def valid(body: JSON) -> None:
+    report = ParamValidator().validate({"modelId": "m", **body}, converse())
+    assert not report.has_errors(), report.generate_report()
+
+
 @pytest.mark.parametrize(
     "path", sorted(FIXTURES.glob("bedrock/chat*/upstream_request.json")), ids=lambda path: path.parent.name
 )
 def test_every_fixtures_request_is_valid_by_botocores_model(path: Path) -> None:
-    shape = Session().get_service_model("bedrock-runtime").operation_model("Converse").input_shape
-    report = ParamValidator().validate({"modelId": "m", **json.loads(path.read_text())}, shape)
-    assert not report.has_errors(), report.generate_report()
+    valid(json.loads(path.read_text()))
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the recordings are not beside the project")
+@pytest.mark.parametrize(
+    "recording",
+    [known for known in recordings() if known.provider in ("anthropic", "bedrock") and known.request],
+    ids=lambda recording: recording.name,
+)
+def test_every_recorded_conversation_is_valid_by_botocores_model(recording: Recording) -> None:
+    try:
+        said = dialect.CHAT.request(model_of(recording), payload(recording)).json
+    except InvalidPayload:
+        assert recording.provider == "anthropic", "what Converse was asked for can be said to it"
+        return
+    valid(said)
+
+
+# --- what is said, and what is refused
+
+
+MODEL = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"
+TOOL = {"type": "function", "function": {"name": "order", "parameters": {"type": "object"}}}
+CALL = {"id": "t-1", "type": "function", "function": {"name": "order", "arguments": "{}"}}
+CALLED = ({"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "t-1", "content": "done"})
+
+
+def said(*messages: JSON, **more: Any) -> tuple[JSON, tuple[str, ...]]:
+    asked = {"messages": [{"role": "user", "content": "hi"}, *messages], **more}
+    body = dialect.CHAT.request(MODEL, asked)
+    valid(body.json)
+    return body.json, body.adjusted
+
+
+def test_a_messages_own_cache_control_is_a_point_behind_it() -> None:
+    mark, point = (
+        {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        {"cachePoint": {"type": "default", "ttl": "1h"}},
+    )
+    body, _ = said(
+        {"role": "assistant", "content": "x", **mark},
+        {"role": "user", "content": "y", **mark},
+        {"role": "system", "content": "z", **mark},
+    )
+    assert [turn["content"] for turn in body["messages"][1:]] == [[{"text": "x"}, point], [{"text": "y"}, point]]
+    assert body["system"] == [{"text": "z"}, point]
+
+
+@pytest.mark.parametrize(
+    ("messages", "more"),
+    [
+        ((), {"tools": [TOOL], "tool_choice": "required"}),
+        (CALLED, {"tools": [TOOL]}),
+        ((), {"max_tokens": 2047}),
+    ],
+    ids=["forced", "a round begun without thoughts", "no room"],
+)
+def test_a_claude_that_could_not_think_is_not_told_to(messages: Any, more: JSON) -> None:
+    body, adjusted = said(*messages, **more, reasoning_effort="high", temperature=0.5)
+    assert "additionalModelRequestFields" not in body
+    assert (body["inferenceConfig"]["temperature"], adjusted) == (0.5, ("reasoning_effort",))
+
+
+def test_a_budget_of_thought_leaves_room_to_answer() -> None:
+    body, _ = said(reasoning_effort="high", max_tokens=4096)
+    assert body["additionalModelRequestFields"]["thinking"] == {"type": "enabled", "budget_tokens": 3072}
+
+
+@pytest.mark.parametrize("place", ["thinking", "additionalModelRequestFields"])
+def test_beside_thoughts_asked_for_in_the_models_own_words_no_temperature_is_said(place: str) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2048}
+    asked = thinking if place == "thinking" else {"thinking": thinking}
+    body, adjusted = said(temperature=0.5, max_tokens=4096, **{place: asked})
+    assert body["additionalModelRequestFields"] == {"thinking": thinking}
+    assert (body["inferenceConfig"], adjusted) == ({"maxTokens": 4096}, ("temperature",))
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        (
+            {
+                "tools": [TOOL],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+            },
+            "tool_choice",
+        ),
+        ({"tools": [{"type": "custom", "custom": {"name": "sql"}}]}, "tools[0].type"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]},
+            "tools[0].function.parameters",
+        ),
+        ({"response_format": {"type": "json_object"}}, "response_format.type"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"n": 2}, "n"),
+    ],
+    ids=json.dumps,
+)
+def test_what_cannot_be_asked_for_is_refused(more: JSON, place: str) -> None:
+    with pytest.raises(InvalidPayload) as caught:
+        said(**more)
+    assert caught.value.problems[0].path == place
+
+
+@pytest.mark.parametrize("pieces", ["[1]", '"x"', "1", "null"], ids=["a list", "a text", "a number", "nothing"])
+def test_arguments_that_are_no_object_are_garbled_in_a_stream(pieces: str) -> None:
+    assert dialect.CHAT.stream is not None
+    translated = dialect.CHAT.stream()
+    next(translated)
+    use = {"toolUse": {"toolUseId": "t-1", "name": "order"}}
+    translated.send({"contentBlockStart": {"contentBlockIndex": 0, "start": use}})
+    translated.send({"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"toolUse": {"input": pieces}}}})
+    with pytest.raises(Garbled):
+        translated.send({"contentBlockStop": {"contentBlockIndex": 0}})
 
 
 def test_the_errors_name_is_read_from_its_header() -> None:

@@ -95,3 +95,18 @@ def test_a_chat_reaches_anthropic_and_comes_back(upstream: Upstream, gateway: Ga
     assert sent == {"x-api-key": KEY, "anthropic-version": "2023-06-01", "anthropic-beta": "b-1"}
     assert "authorization" not in request.headers
     assert (request.json["model"], request.json["temperature"]) == ("claude-opus-4-6", 1)
+
+
+@pytest.mark.parametrize(("version", "sent"), [("2023-06-01", 0.5), ("2026-10-21", None)])
+def test_sampling_is_said_to_the_version_of_the_api_that_takes_it(
+    upstream: Upstream, gateway: Gateway, version: str, sent: float | None
+) -> None:
+    upstream.replies = replies.json_reply(ANSWER)
+    config = {"anthropic_api_key": KEY, "api_base": upstream.api_base, "anthropic_version": version}
+    model = {"provider": "anthropic", "name": "claude-sonnet-4-5", "config": config}
+    for kind, said in (("chat", CHAT), ("completions", {"prompt": "hi"})):
+        client = gateway({"name": kind, "endpoint_type": f"llm/v1/{kind}", "model": model})
+        answer = client.post(f"/gateway/{kind}/invocations", json={**said, "temperature": 0.5})
+        assert answer.headers.get("X-Gateway-Adjusted") == (None if sent else "temperature")
+        assert upstream.requests[-1].headers["anthropic-version"] == version
+        assert upstream.requests[-1].json.get("temperature") == sent

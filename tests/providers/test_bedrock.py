@@ -24,7 +24,7 @@ from botocore.session import Session
 from app.call import Call
 from app.dialects import bedrock as dialect
 from app.errors import UpstreamError
-from app.providers import bedrock
+from app.providers import aws, bedrock
 from tests.providers.aws import Server
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "bedrock"
@@ -64,7 +64,7 @@ def nothing_of_aws_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    bedrock._holder.cache_clear()
+    aws._holder.cache_clear()
 
 
 def settings(**config: Any) -> Any:

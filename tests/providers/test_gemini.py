@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from app.call import Call
+from app.dialects import gemini
+from app.errors import InvalidPayload
 from app.providers.gemini import GEMINI
 from tests import replies
 from tests.config.writing import endpoint, problems, read, with_config
@@ -82,3 +85,52 @@ def test_a_chat_reaches_gemini_and_comes_back(upstream: Upstream, gateway: Gatew
     assert request.target == "/v1beta/models/gemini-2.5-flash:generateContent"
     assert request.headers["x-goog-api-key"] == KEY
     assert "model" not in request.json
+
+
+def test_a_refusal_in_a_streams_first_event_says_when_to_come_back(upstream: Upstream, gateway: Gateway) -> None:
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "47.2s"}
+    error = {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED", "details": [retry]}
+    upstream.replies = replies.sse_reply([{"error": error}], done=False)
+    config = {"gemini_api_key": KEY, "api_base": f"{upstream.url}/v1beta"}
+    model = {"provider": "gemini", "name": "gemini-2.5-flash", "config": config}
+    client = gateway({"name": "chat", "endpoint_type": "llm/v1/chat", "model": model})
+    answer = client.post("/gateway/chat/invocations", json={**CHAT, "stream": True})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "48")
+    assert answer.json["error"]["code"] == "RESOURCE_EXHAUSTED"
+
+
+CALLS = [
+    {"functionCall": {"name": "tide_at", "args": {"place": "Husum"}}, "thoughtSignature": "c2ln"},
+    {"functionCall": {"name": "tide_at", "args": {"place": "Husum"}}},
+]
+
+
+def test_a_signature_survives_a_client_that_brings_back_the_tool_calls_alone() -> None:
+    """Some build the assistant's message anew, of the calls as they came: Google's own place for it is in a call."""
+    chat = gemini.CHAT
+    assert chat.response is not None
+    said = chat.response({"candidates": [{"content": {"parts": [{"text": "Wait."}, *CALLS]}, "finishReason": "STOP"}]})
+    calls = said["choices"][0]["message"]["tool_calls"]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "3 m"} for call in calls]
+    history = [{"role": "user", "content": "Tide?"}, {"role": "assistant", "tool_calls": calls}, *results]
+    _, turn, answered = chat.request("gemini-3-flash", {"messages": history}).json["contents"]
+    assert [part.get("thoughtSignature") for part in turn["parts"]] == ["c2ln", None]
+    ids = [part["functionCall"]["id"] for part in turn["parts"]]
+    assert [part["functionResponse"]["id"] for part in answered["parts"]] == ids
+    assert len(set(ids)) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"modalities": ["text", "audio"], "audio": {"voice": "a", "format": "wav"}}, "audio"),
+        ({"response_format": {"type": "grammar"}}, "response_format.type"),
+        ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools[0].type"),
+    ],
+)
+def test_what_changes_the_answer_and_has_no_counterpart_is_refused(more: dict[str, Any], place: str) -> None:
+    with pytest.raises(InvalidPayload) as caught:
+        gemini.CHAT.request("gemini-2.5-flash", {**CHAT, **more})
+    assert caught.value.param == place

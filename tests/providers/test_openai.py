@@ -11,6 +11,7 @@ from tests.config.writing import endpoint, problems, read, with_config
 
 AZURE = "openai_api_base: https://acme.openai.azure.com, openai_deployment_name: gpt, openai_api_version: '2024-06-01'"
 QUOTED = "name: 'a/b c?&#'"
+V1 = "openai_api_base: https://acme.openai.azure.com/openai/v1"
 
 
 def url(directory: Path, config: str, provider: str = "openai") -> str:
@@ -62,6 +63,15 @@ def headers(directory: Path, config: str, provider: str = "openai") -> dict[str,
         (
             f"{{openai_api_key: k, openai_api_type: azure, {AZURE.replace('2024-06-01', '1&x=y')}}}",
             "https://acme.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=1%26x%3Dy",
+        ),
+        (f"{{openai_api_key: k, {V1}}}", "https://acme.openai.azure.com/openai/v1/chat/completions"),
+        (
+            f"{{openai_api_key: k, openai_api_type: azure, {V1}/}}",
+            "https://acme.openai.azure.com/openai/v1/chat/completions",
+        ),
+        (
+            f"{{openai_api_key: k, openai_api_type: azuread, openai_api_version: preview, {V1}}}",
+            "https://acme.openai.azure.com/openai/v1/chat/completions?api-version=preview",
         ),
     ],
 )
@@ -140,6 +150,11 @@ def test_an_azure_provider_may_name_its_type_itself(tmp_path: Path) -> None:
             {"openai_organization": "is for openai_api_type 'openai' only"},
         ),
         ("{openai_api_key: k, openai_deployment_name: d}", {"openai_deployment_name": "'azure' or 'azuread' only"}),
+        (
+            f"{{openai_api_key: k, openai_api_type: azure, openai_deployment_name: d, {V1}}}",
+            {"openai_deployment_name": "no place at a v1 address: there model.name names the deployment"},
+        ),
+        (f"{{openai_api_type: azure, {AZURE}}}", {"openai_api_key": "is missing"}),
         (
             "{openai_api_key: k, openai_api_base: 'ftp://h/v1'}",
             {"openai_api_base": "should be an http:// or https:// URL"},

@@ -203,15 +203,15 @@ def test_claude_gets_anthropics_body_without_model_and_with_a_version() -> None:
     [
         (None, None, None),
         (None, ["a"], ["a"]),
-        (["a", "b"], None, ["a", "b"]),
-        ("a, b,", None, ["a", "b"]),
+        (["a", "b"], None, None),
         (["a", "b"], ["b", "c"], ["b"]),
+        ("a, b,", ["b", "a", "c"], ["b", "a"]),
         (["a"], ["c"], None),
         ([], ["c"], None),
         ([], None, None),
     ],
 )
-def test_betas_stand_in_the_body_and_the_settings_say_which(known: Any, said: Any, sent: Any) -> None:
+def test_a_clients_betas_stand_in_the_body_if_the_settings_let_them_through(known: Any, said: Any, sent: Any) -> None:
     config = {} if known is None else {"vertex_anthropic_betas": known}
     payload = {**HI, **({"anthropic_beta": said} if said else {})}
     assert body("claude-opus-4-6", payload, **config).get("anthropic_beta") == sent
@@ -406,3 +406,19 @@ def test_claude_answers_through_the_gateway(upstream: Upstream, gateway: Gateway
     path = "/v1/projects/p1/locations/global/publishers/anthropic/models/claude-opus-4-6:rawPredict"
     assert (request.target, request.headers["authorization"]) == (path, "Bearer ya-1")
     assert request.json["anthropic_version"] == "vertex-2023-10-16" and "model" not in request.json
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6", "gemini-2.5-flash"])
+def test_images_are_fetched_for_models_that_take_no_address(model: str) -> None:
+    translator = VERTEX.translator(settings(), CHAT, model)
+    assert translator is not None and translator.wants_bytes
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_tier_of_service_is_left_out_and_named(ids: bool) -> None:
+    """Vertex AI wants it in a header: a body with `flex` is refused, and one with another is served as standard."""
+    translator = VERTEX.translator(settings(vertex_function_ids=ids), CHAT, "gemini-2.5-flash")
+    assert translator is not None
+    said = translator.request("gemini-2.5-flash", {**HI, "service_tier": "flex"})
+    assert (said.adjusted, "serviceTier" in said.json) == (("service_tier",), False)
+    assert translator.request("gemini-2.5-flash", HI).adjusted == ()

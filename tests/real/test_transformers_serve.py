@@ -107,30 +107,21 @@ def test_a_stream_says_the_same_in_pieces_with_one_end(client: OpenAI, chat: str
     assert [choice.finish_reason for choice in choices if choice.finish_reason] == ["stop"]
 
 
-def test_a_row_puts_the_usage_last_and_alone_for_a_client_that_asks_for_it(client: OpenAI) -> None:
-    whole = client.chat.completions.create(model="vllm", messages=GREET)
+def test_the_usage_comes_last_and_alone_for_a_client_that_asks_for_it(client: OpenAI, chat: str) -> None:
+    whole = client.chat.completions.create(model=chat, messages=GREET)
 
     *chunks, last = client.chat.completions.create(
-        model="vllm", messages=GREET, stream=True, stream_options={"include_usage": True}
+        model=chat, messages=GREET, stream=True, stream_options={"include_usage": True}
     )
 
     assert last.choices == [] and last.usage == whole.usage
     assert all(chunk.choices and chunk.usage is None for chunk in chunks)
 
 
-def test_a_row_gives_no_usage_to_a_client_that_does_not_ask_for_it(client: OpenAI) -> None:
-    chunks = list(client.chat.completions.create(model="vllm", messages=GREET, stream=True))
+def test_no_usage_comes_to_a_client_that_does_not_ask_for_it(client: OpenAI, chat: str) -> None:
+    chunks = list(client.chat.completions.create(model=chat, messages=GREET, stream=True))
 
     assert all(chunk.choices and chunk.usage is None for chunk in chunks)
-
-
-def test_openai_compatible_leaves_the_usage_where_the_server_puts_it(client: OpenAI) -> None:
-    whole = client.chat.completions.create(model="openai-compatible", messages=GREET)
-
-    *chunks, last = client.chat.completions.create(model="openai-compatible", messages=GREET, stream=True)
-
-    assert last.choices[0].finish_reason == "stop" and last.usage == whole.usage
-    assert not any(chunk.usage for chunk in chunks)
 
 
 def test_a_failure_after_the_streams_start_is_an_error_in_the_servers_words(client: OpenAI, chat: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
@@ -14,15 +16,17 @@ from app.dialects.fields import without_nones
 NAME = "Anthropic"
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_OF_A_CALL = ("type", "id", "name", "input")
+_TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def system(messages: Sequence[JSON]) -> Any:
     """System and developer messages, hoisted: one plain text as a string, else text blocks; None without any."""
     blocks = [
-        _text(part, loc)
+        block
         for index, message in enumerate(messages)
         if message["role"] in ("system", "developer")
-        for loc, part in said.parts(message, ("messages", index))
+        for block in _marked([_text(part, loc) for loc, part in said.parts(message, ("messages", index))], message)
     ]
     if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
         return blocks[0]["text"]
@@ -64,22 +68,31 @@ def _turn(message: JSON, loc: Loc) -> list[JSON]:
     if role == "user":
         return [{"role": "user", "content": _user_content(message, loc)}]
     if role == "assistant":
-        content = _assistant_blocks(message, loc)
+        content = _marked(_assistant_blocks(message, loc), message)
         return [{"role": "assistant", "content": content}] if content else []
     return []
 
 
 def _user_content(message: JSON, loc: Loc) -> Any:
-    if isinstance(message.get("content"), str):
+    if isinstance(message.get("content"), str) and not message.get("cache_control"):
         return message["content"]
+    return _marked(_blocks(message, loc), message)
+
+
+def _blocks(message: JSON, loc: Loc) -> list[JSON]:
     return [_block(part, place) for place, part in said.parts(message, loc)]
+
+
+def _marked(blocks: list[JSON], message: JSON) -> list[JSON]:
+    """A message's own `cache_control` is one of its last block."""
+    return [*blocks[:-1], {**_cached(blocks[-1], message), **blocks[-1]}] if blocks else []
 
 
 def _tool_result(message: JSON, loc: Loc) -> JSON:
     block = {
         "type": "tool_result",
-        "tool_use_id": message["tool_call_id"],
-        "content": _user_content(message, loc),
+        "tool_use_id": _tool_id(message["tool_call_id"]),
+        "content": message["content"] if isinstance(message.get("content"), str) else _blocks(message, loc),
         "is_error": message.get("is_error"),
     }
     return _cached(without_nones(block), message)
@@ -118,6 +131,8 @@ def _source(media: said.Media, loc: Loc, known: Sequence[str]) -> JSON:
         return {"type": "url", "url": media.url}
     if media.type not in known:
         raise refuse(loc, f"{NAME} takes {', '.join(known)}, not '{media.type}'")
+    if not media.data:
+        raise refuse(loc, "holds no data")
     return {"type": "base64", "media_type": media.type, "data": media.data}
 
 
@@ -151,13 +166,13 @@ def _document_source(media: said.Media, loc: Loc) -> JSON:
 
 
 def _assistant_blocks(message: JSON, loc: Loc) -> list[JSON]:
-    """Blocks that it said through this gateway come back whole, signatures and all."""
+    """Blocks that it said through this gateway come back whole, signatures and all, but for empty texts."""
     blocks = [_spoken(part, place) for place, part in said.parts(message, loc)]
     uses = [_tool_use(call, (*loc, "tool_calls", index)) for index, call in enumerate(said.tool_calls(message, loc))]
     native: Any = said.kept(message, "anthropic").get("content")
     text = "".join(block["text"] for block in blocks if block["type"] == "text")
-    if _tells(native, text, [use["id"] for use in uses]):
-        return list(native)
+    if _tells(native, text, uses):
+        return [block for block in native if block.get("text") != ""]
     return blocks + uses
 
 
@@ -171,12 +186,18 @@ def _spoken(part: JSON, loc: Loc) -> JSON:
 def _tool_use(call: said.ToolCall, loc: Loc) -> JSON:
     if not call.id:
         raise refuse((*loc, "id"), "Field required")
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+    return {"type": "tool_use", "id": _tool_id(call.id), "name": call.name, "input": call.arguments}
 
 
-def _tells(blocks: Any, text: str, calls: Sequence[str]) -> bool:
+def _tool_id(name: str) -> str:
+    """A call's id in the letters that Anthropic takes; another provider's is hashed, to the same each time."""
+    return name if _TOOL_ID.fullmatch(name) else f"call_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def _tells(blocks: Any, text: str, uses: Sequence[JSON]) -> bool:
     """Whether they are native blocks that say what the message says: a client may have changed it since."""
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
         return False
     same_text = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text") == text
-    return same_text and [block.get("id") for block in blocks if block.get("type") == "tool_use"] == list(calls)
+    said_then = [{key: block.get(key) for key in _OF_A_CALL} for block in blocks if block.get("type") == "tool_use"]
+    return same_text and said_then == list(uses)

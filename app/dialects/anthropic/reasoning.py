@@ -19,6 +19,9 @@ _LEAST_BUDGET = 1024
 _MOST_TOKENS = 32_000
 """What the smallest of the models that take a budget gives in one answer, thoughts included."""
 
+_WITHOUT_SAMPLING = "2026-10-21"
+"""The version of the API since which no model takes them."""
+
 _MODEL = re.compile(r"claude-(?:(?P<family>[a-z]+)-)?(?P<major>\d+)(?:[-.](?P<minor>\d{1,2}))?(?!\d)")
 
 
@@ -35,8 +38,8 @@ def is_adaptive(model: str) -> bool:
 
 def default_limit(model: str, thinking: JSON | None) -> int:
     """Tokens for an answer whose length the client does not limit; a budget of thought comes on top."""
-    budget: int = (thinking or {}).get("budget_tokens") or 0
-    return budget + (4096 if version(model) == (3, 0) else DEFAULT_MAX_TOKENS)
+    budget = (thinking or {}).get("budget_tokens")
+    return (budget if isinstance(budget, int) else 0) + (4096 if version(model) == (3, 0) else DEFAULT_MAX_TOKENS)
 
 
 def effort(
@@ -70,9 +73,9 @@ def _began_without_thoughts(turns: Sequence[JSON]) -> bool:
     return answers and first.get("type") not in ("thinking", "redacted_thinking")
 
 
-def sampling(fields: Fields, model: str, thinks: bool) -> JSON:
-    """Temperature and its kin: newer models refuse them whatever they say; 4.1 to 4.6 take one of two."""
-    if is_adaptive(model):
+def sampling(fields: Fields, model: str, version_of_api: str, thinks: bool) -> JSON:
+    """Temperature and its kin: newer models, and a newer API, refuse them whatever they say; 4.1 to 4.6 take one."""
+    if is_adaptive(model) or version_of_api >= _WITHOUT_SAMPLING:
         fields.leave_out("temperature", "top_p", "top_k")
     if thinks:  # neither stands beside a thought
         fields.leave_out("temperature", "top_k")

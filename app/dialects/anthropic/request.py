@@ -8,11 +8,12 @@ from app.dialects import JSON, Body
 from app.dialects import conversation as said
 from app.dialects.anthropic import content, reasoning
 from app.dialects.anthropic.content import NAME
+from app.dialects.anthropic.schema import closed
 from app.dialects.conversation import refuse
 from app.dialects.fields import CONTENTS, HANDLING, SAMPLING, Fields, without_nones
 
 
-def request(model: str, payload: JSON) -> Body:
+def request(model: str, payload: JSON, version: str = "") -> Body:
     """The body, and what of the payload it does not say. Raises InvalidPayload for what cannot be said."""
     fields = Fields(payload)
     messages = fields.take("messages")
@@ -27,13 +28,15 @@ def request(model: str, payload: JSON) -> Body:
         "metadata": _metadata(fields),
         **_tools(fields),
     }
-    body |= _answer(fields, model, turns, body.get("tool_choice"))
+    body |= _thought(fields, model, turns, body.get("tool_choice"))
+    body |= reasoning.sampling(fields, model, version, _thinks(fields, body["thinking"]))
     _settle_the_rest(fields)
     return Body(_merge(without_nones(body), fields.rest()), tuple(fields.adjusted))
 
 
 def _metadata(fields: Fields) -> JSON | None:
-    user = fields.take("user")
+    """Who asks, by OpenAI's newer word or by its older one."""
+    user = fields.take("safety_identifier", "user")
     return {"user_id": user} if user else None
 
 
@@ -60,29 +63,32 @@ def _merge(body: JSON, native: JSON) -> JSON:
 # --- the answer: its length, its form, what is thought before it
 
 
-def _answer(fields: Fields, model: str, turns: Sequence[JSON], tool_choice: JSON | None) -> JSON:
+def _thought(fields: Fields, model: str, turns: Sequence[JSON], tool_choice: JSON | None) -> JSON:
     limit = fields.take("max_completion_tokens", "max_tokens")
     forced = (tool_choice or {}).get("type") in ("any", "tool")
     thinking, effort = reasoning.effort(fields, model, limit, turns, forced)
-    thinks = bool(thinking) or _thinks_natively(fields)
     return {
-        "max_tokens": limit or reasoning.default_limit(model, thinking),
-        **reasoning.sampling(fields, model, thinks),
+        "max_tokens": limit or reasoning.default_limit(model, thinking or _native_thinking(fields)),
         "thinking": thinking,
         "output_config": without_nones({"format": _format(fields), "effort": effort}) or None,
     }
 
 
-def _thinks_natively(fields: Fields) -> bool:
-    """Whether the client asks for thoughts in Anthropic's own words."""
+def _native_thinking(fields: Fields) -> JSON:
+    """What the client asks for in Anthropic's own words."""
     thinking = fields.rest().get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+    return thinking if isinstance(thinking, dict) else {}
+
+
+def _thinks(fields: Fields, thinking: JSON | None) -> bool:
+    return bool(thinking) or _native_thinking(fields).get("type") in ("enabled", "adaptive")
 
 
 def _format(fields: Fields) -> JSON | None:
     response_format = fields.take("response_format")
     if described := said.schema_of(response_format):
-        return {"type": "json_schema", "schema": described["schema"]}
+        place = ("response_format", "json_schema", "schema")
+        return {"type": "json_schema", "schema": closed(described["schema"], place)}
     if response_format and response_format["type"] != "text":
         words = f"{NAME} has no counterpart for '{response_format['type']}'; use json_schema"
         raise refuse(("response_format", "type"), words)
@@ -93,18 +99,23 @@ def _format(fields: Fields) -> JSON | None:
 
 
 def _tools(fields: Fields) -> JSON:
-    tools = [_tool(function, tool) for function, tool in said.functions(fields.take("tools"))]
+    functions = enumerate(said.functions(fields.take("tools")))
+    tools = [_tool(function, tool, index) for index, (function, tool) in functions]
     choice = said.tool_choice(fields.take("tool_choice"))
     parallel = fields.take("parallel_tool_calls")
-    if choice and choice.names is not None and choice.mode in ("auto", "required"):  # allowed_tools: offer no others
+    if choice and choice.names is not None and choice.mode != "named":  # allowed_tools: offer no others
         tools = [tool for tool in tools if tool.get("name") in choice.names]
-    if not tools:
-        return {}
-    return {"tools": tools, "tool_choice": _tool_choice(choice, parallel)}
+    if tools:
+        return {"tools": tools, "tool_choice": _tool_choice(choice, parallel)}
+    if choice and (choice.names is not None or choice.mode == "required"):
+        raise refuse(("tool_choice",), "asks for a tool where none is offered")
+    return {}
 
 
-def _tool(function: JSON | None, tool: JSON) -> JSON:
+def _tool(function: JSON | None, tool: JSON, index: int) -> JSON:
     """A function as Anthropic describes it; a tool in Anthropic's own form goes as it is."""
+    if function is None and isinstance(tool.get("custom"), dict):  # Anthropic's own of this type hold no such object
+        raise refuse(("tools", index, "type"), f"{NAME} has no counterpart for tools of type 'custom'")
     if function is None:
         return tool
     described = {

@@ -21,8 +21,7 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 
-_OPENAI_CAN_SAY = ("text", "tool_use")
-_OF_THE_END = ("stop_reason", "stop_sequence", "stop_details", "container", "context_management")
+_SAID_ELSEWHERE = ("id", "type", "role", "model", "content", "usage")
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -32,19 +31,19 @@ def response(body: JSON) -> JSON:
     if body.get("content") is None:
         raise Garbled(f"{NAME}'s answer has no content")
     content = shapes.mappings(body["content"])
-    reason = finish_reason(body.get("stop_reason"))
+    reason = finish_reason(body["stop_reason"])
     return {
         "id": shapes.text(body.get("id")) or None,
         "object": "chat.completion",
         "model": shapes.text(body.get("model")) or None,
         "choices": [{"index": 0, "message": _message(content), "finish_reason": reason, "logprobs": None}],
-        "usage": usage(shapes.mapping(body.get("usage"))),
+        "usage": usage(said) if (said := shapes.mapping(body.get("usage"))) else None,
         **provider_fields(body),
     }
 
 
 def _message(content: Sequence[JSON]) -> JSON:
-    calls = [_tool_call(block) for block in content if block["type"] == "tool_use"]
+    calls = [_tool_call(block) for block in content if string(block["type"]) == "tool_use"]
     said = joined(content, "text", "text")
     message: JSON = {"role": "assistant", "content": said if said or not calls else None, "refusal": None}
     if thought := joined(content, "thinking", "thinking"):
@@ -59,33 +58,48 @@ def _tool_call(block: JSON) -> JSON:
     return {"id": named(block, "id"), "type": "function", "function": {"name": named(block), "arguments": arguments}}
 
 
+def string(value: Any) -> str:
+    """What has to be a string. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.100} should be a string")
+    return value
+
+
 def named(block: JSON, key: str = "name") -> str:
     """A tool's name or id, which has to be there. Raises KeyError, TypeError, ValueError."""
-    if not (name := shapes.text(block[key])):
+    if not (name := string(block[key])):
         raise ValueError(f"a tool's {key} is empty")
     return name
 
 
 def joined(content: Sequence[JSON], kind: str, key: str) -> str:
     """The texts of all blocks of one kind."""
-    return "".join(shapes.text(block.get(key)) for block in content if block["type"] == kind)
+    return "".join(string(block[key]) for block in content if block["type"] == kind)
 
 
 def kept_blocks(content: Sequence[JSON]) -> JSON:
     """All blocks as they came, if one of them has no place in OpenAI's shape: a second turn brings them back."""
-    if all(block["type"] in _OPENAI_CAN_SAY and not block.get("citations") for block in content):
+    if all(map(_openai_can_say, content)):
         return {}
     return {"provider_fields": {"anthropic": {"content": list(content)}}}
 
 
+def _openai_can_say(block: JSON) -> bool:
+    """Whether it is text, or a call of a tool by the model itself and not by code that it runs at Anthropic."""
+    caller = shapes.mapping(block.get("caller")).get("type", "direct")
+    return (block["type"] == "text" and not block.get("citations")) or (
+        block["type"] == "tool_use" and caller == "direct"
+    )
+
+
 def finish_reason(stop_reason: Any) -> str:
     """OpenAI's word for Anthropic's."""
-    return FINISH_REASONS.get(shapes.text(stop_reason), "stop")
+    return FINISH_REASONS.get(string(stop_reason), "stop")
 
 
-def provider_fields(body: JSON) -> JSON:
-    """What the message says of its end that OpenAI's shape has no place for."""
-    kept = without_nones({key: body.get(key) for key in _OF_THE_END})
+def provider_fields(said: JSON) -> JSON:
+    """What a message says beside its content that OpenAI's shape has no place for: stop_reason, container, ..."""
+    kept = without_nones({key: value for key, value in said.items() if key not in _SAID_ELSEWHERE})
     return {"provider_fields": {"anthropic": kept}} if kept else {}
 
 

@@ -7,8 +7,9 @@ import orjson
 from app.dialects import JSON, ChunkStream, shapes
 from app.dialects import refusal as refusals
 from app.dialects.anthropic.content import NAME
-from app.dialects.anthropic.response import finish_reason, kept_blocks, named, provider_fields, usage
+from app.dialects.anthropic.response import finish_reason, kept_blocks, named, provider_fields, string, usage
 from app.dialects.conversation import argument_string
+from app.dialects.fields import without_nones
 from app.errors import Cut, Garbled, Refused
 
 _STATUSES = {
@@ -28,6 +29,9 @@ _STATUSES = {
 _CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
 """Ends at which a tool's arguments may be half of them."""
 
+_IN_PIECES = ("text", "thinking", "signature")
+"""What of a block comes in several deltas; the rest, such as a compaction's summary, comes in one."""
+
 
 @shapes.pieces(NAME)
 def stream() -> ChunkStream:
@@ -45,91 +49,107 @@ class _Answer:
 
     def __init__(self) -> None:
         self.finished = False
+        self._begun = False
         self._head: JSON = {"id": None, "object": "chat.completion.chunk", "model": None}
         self._blocks: dict[int, JSON] = {}
-        self._inputs: dict[int, str] = {}  # of the tools in _blocks that are not closed: JSON in pieces
+        self._inputs: dict[int, str] = {}  # of the blocks that are not closed: JSON in pieces, if they take any
         self._calls: dict[int, int] = {}  # the client's tools: a block's index -> a tool call's
         self._halves = False  # the input of a tool was no JSON
         self._counted: JSON = {}
+        self._kept: JSON = {}  # what the message says beside its content
 
     def go_on(self, event: JSON) -> list[JSON]:
         """The chunks of one event. One of a kind that we do not know, a ping among them, says nothing."""
-        kind = shapes.text(event["type"])
+        kind = string(event["type"])
         if kind == "error":
             raise _refused(event)
         if kind == "message_start":
-            return [self._begin(shapes.mapping(event["message"]))]
+            return self._begin(event["message"])
         if kind == "message_delta":
-            return [self._finish(event)]
+            return self._end(event)
         if kind == "message_stop":
             return [{**self._head, "choices": [], "usage": usage(self._counted)}] if self.finished else []
         return [self._chunk(delta) for delta in self._deltas(kind, event)]
 
     def _deltas(self, kind: str, event: JSON) -> list[JSON]:
         if kind == "content_block_start":
-            return self._open(event["index"], shapes.mapping(event["content_block"]))
+            return self._open(event["index"], event["content_block"])
         if kind == "content_block_delta":
-            return self._delta(event["index"], shapes.mapping(event["delta"]))
+            return self._delta(event["index"], event["delta"])
         return self._close(event["index"]) if kind == "content_block_stop" else []
 
-    def _begin(self, message: JSON) -> JSON:
+    def _begin(self, message: JSON) -> list[JSON]:
         for key in ("id", "model"):
             self._head[key] = shapes.text(message.get(key)) or None
+        self._kept = dict(message)
         self._count(message.get("usage"))
-        return self._chunk({"role": "assistant", "content": ""})
+        begun, self._begun = self._begun, True
+        return [] if begun else [self._chunk({"role": "assistant", "content": ""})]
 
     def _open(self, index: int, block: JSON) -> list[JSON]:
         """The first delta of a block: a tool's id and name; or text, which may stand in the start already."""
-        self._blocks[index] = dict(block)
-        if block["type"] == "tool_use":
+        if not self._begun:
+            raise ValueError("a block before the message_start")
+        kind = string(block["type"])
+        self._blocks[index], self._inputs[index] = dict(block), ""
+        if kind == "tool_use":
             call = self._calls[index] = len(self._calls)
             arguments = argument_string(shapes.mapping(block["input"])) if block.get("input") else ""
             function = {"name": named(block), "arguments": arguments}
             return [_tool(call, {"id": named(block, "id"), "type": "function", "function": function})]
-        if block["type"] == "text":
-            return _told("content", block.get("text"))
-        return _told("reasoning_content", block.get("thinking")) if block["type"] == "thinking" else []
+        if kind == "text":
+            return _told("content", block["text"])
+        if kind == "fallback":  # from here on another model answers
+            self._head["model"] = string(block["to"]["model"])
+        return _told("reasoning_content", block["thinking"]) if kind == "thinking" else []
 
     def _delta(self, index: int, delta: JSON) -> list[JSON]:
-        block, kind = self._blocks[index], delta["type"]
-        if kind in ("text_delta", "thinking_delta", "signature_delta"):
-            key = kind.removesuffix("_delta")
-            block[key] = shapes.text(block.get(key)) + shapes.text(delta[key])
-            name = {"text": "content", "thinking": "reasoning_content"}.get(key)
-            return _told(name, delta[key]) if name else []
+        block, kind = self._blocks[index], string(delta["type"])
+        if kind == "input_json_delta":
+            return self._input(index, string(delta["partial_json"]))
         if kind == "citations_delta":
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
-        elif kind == "input_json_delta":
-            return self._input(index, shapes.text(delta["partial_json"]))
-        return []
+            return []
+        for key, value in delta.items():
+            if key in _IN_PIECES:
+                block[key] = shapes.text(block.get(key)) + string(value)
+            elif key != "type":
+                block[key] = value
+        told = {"text_delta": ("content", "text"), "thinking_delta": ("reasoning_content", "thinking")}.get(kind)
+        return _told(told[0], delta[told[1]]) if told else []
 
     def _input(self, index: int, piece: str) -> list[JSON]:
         """A piece of a tool's input. A tool that ran at Anthropic is no business of the client's."""
-        self._inputs[index] = self._inputs.get(index, "") + piece
+        self._inputs[index] += piece
         mine = piece and index in self._calls
         return [_tool(self._calls[index], {"function": {"arguments": piece}})] if mine else []
 
     def _close(self, index: int) -> list[JSON]:
         """The input of a tool's block, which came in pieces, becomes the object that it is; no pieces, no arguments."""
-        block, pieces = self._blocks[index], self._inputs.pop(index, "")
+        block, pieces = self._blocks[index], self._inputs.pop(index)
         if pieces:
             try:
-                block["input"] = orjson.loads(pieces)
+                block["input"] = {**orjson.loads(pieces)}
             except orjson.JSONDecodeError:
                 self._halves = True
         if pieces or block.get("input") or index not in self._calls:
             return []
         return [_tool(self._calls[index], {"function": {"arguments": "{}"}})]
 
-    def _finish(self, event: JSON) -> JSON:
-        """The end, with the blocks to bring back in a second turn; usage comes after it."""
-        end = shapes.mapping(event["delta"])
-        if self._halves and end.get("stop_reason") not in _CUT_SHORT:
-            raise Garbled(f"{NAME}'s answer is not what its format says: the input of a tool is no JSON")
+    def _end(self, event: JSON) -> list[JSON]:
+        """The end, with the blocks to bring back in a second turn; usage comes after it. There may be several."""
+        delta = event["delta"]
         self._count(event.get("usage"))
+        self._kept |= without_nones({**event, **delta, "delta": None})
+        if self.finished or delta.get("stop_reason") is None:
+            return []
+        last = [self._chunk(piece) for index in sorted(self._inputs) for piece in self._close(index)]
+        reason = finish_reason(delta["stop_reason"])
+        if self._halves and delta["stop_reason"] not in _CUT_SHORT:
+            raise Garbled(f"{NAME}'s answer is not what its format says: the input of a tool is no JSON")
         self.finished = True
         kept = {} if self._halves else kept_blocks([self._blocks[index] for index in sorted(self._blocks)])
-        return self._chunk(kept, finish_reason(end.get("stop_reason")), provider_fields(end))
+        return [*last, self._chunk(kept, reason, provider_fields(self._kept))]
 
     def _count(self, said: JSON | None) -> None:
         """Tools that ran at Anthropic raise the counts at the end; a smaller number there is a partial one."""
@@ -149,9 +169,9 @@ def _tool(index: int, call: JSON) -> JSON:
     return {"tool_calls": [{"index": index, **call}]}
 
 
-def _told(key: str, text: str | None) -> list[JSON]:
+def _told(key: str, text: str) -> list[JSON]:
     """A delta of text, if there is any."""
-    return [{key: text}] if shapes.text(text) else []
+    return [{key: text}] if string(text) else []
 
 
 def _refused(event: JSON) -> Refused:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from app.dialects import Translator
 from app.dialects.bedrock import embeddings
 from app.dialects.bedrock.event_stream import Decoder
+from app.dialects.bedrock.reasoning import is_adaptive
 from app.dialects.bedrock.refusal import error_type
 from app.dialects.bedrock.request import request
 from app.dialects.bedrock.response import response
 from app.dialects.bedrock.stream import stream
 
-__all__ = ["CHAT", "COHERE_EMBED", "TITAN", "Decoder", "error_type"]
+__all__ = ["CHAT", "COHERE_EMBED", "TITAN", "Decoder", "error_type", "is_adaptive"]
 
 CHAT = Translator(
     "model/{model}/converse",

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from app.dialects import JSON
+from app.dialects import JSON, shapes
 from app.dialects import conversation as said
 from app.dialects.conversation import Loc, refuse
 from app.dialects.fields import without_nones
 
-_IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
+_IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 
 _VIDEOS = {
     **{f"video/{name}": name for name in ("mp4", "webm", "mpeg", "mov", "mkv", "flv", "mpg", "wmv")},
@@ -68,6 +68,7 @@ def system(messages: Sequence[JSON]) -> list[JSON]:
                 if part["type"] not in ("text", "guardContent", "cachePoint"):
                     raise refuse(loc, f"only text can stand here, not '{part['type']}'")
                 blocks += _blocks(part, loc)
+            blocks += cache_point(message)
     return blocks
 
 
@@ -77,7 +78,7 @@ def turns(messages: Sequence[JSON]) -> list[JSON]:
     spoken = [
         ("assistant" if message["role"] == "assistant" else "user", message["role"] != "tool", blocks)
         for message, loc in placed
-        if message["role"] not in ("system", "developer") and (blocks := _turn(message, loc))
+        if message["role"] not in ("system", "developer") and (blocks := _turn(message, loc) + cache_point(message))
     ]
     found = []
     for role, run in groupby(spoken, key=lambda turn: turn[0]):
@@ -88,7 +89,7 @@ def turns(messages: Sequence[JSON]) -> list[JSON]:
 
 def _turn(message: JSON, loc: Loc) -> list[JSON]:
     if message["role"] == "tool":
-        return [_tool_result(message, loc), *cache_point(message)]
+        return [_tool_result(message, loc)]
     if message["role"] == "assistant":
         return _assistant(message, loc)
     return [block for place, part in said.parts(message, loc) for block in _blocks(part, place)]
@@ -260,5 +261,6 @@ def spoken(blocks: Sequence[JSON]) -> Iterator[str]:
     for block in blocks:
         if "text" in block:
             yield block["text"]
-        for piece in (block.get("citationsContent") or {}).get("content") or ():
-            yield piece.get("text") or ""
+        for piece in shapes.mappings(shapes.mapping(block.get("citationsContent")).get("content")):
+            if "text" in piece:
+                yield piece["text"]

@@ -9,7 +9,10 @@ from app.dialects.conversation import refuse
 from app.dialects.fields import Fields
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32768}
-"""`reasoning_effort` as tokens of thought, for models that take a budget (1,024 at least)."""
+"""`reasoning_effort` as tokens of thought, for models that take a budget."""
+
+_LEAST_BUDGET = 1024
+"""Of thought; and as much is left to answer with."""
 
 ROOM_TO_ANSWER = 8192
 """Tokens beside a budget of thought where the client sets no limit: the model's own may be below the budget."""
@@ -30,8 +33,11 @@ def is_adaptive(model: str) -> bool:
     return claude_version(model) >= (4, 7)
 
 
-def effort(fields: Fields, model: str, limit: int | None) -> tuple[JSON, JSON]:
-    """(additionalModelRequestFields, outputConfig) that say `reasoning_effort` to a model of this family."""
+def effort(fields: Fields, model: str, limit: int | None, hindered: bool) -> tuple[JSON, JSON]:
+    """(additionalModelRequestFields, outputConfig) that say `reasoning_effort` to a model of this family.
+
+    Nothing where a Claude that takes a budget could not think: `hindered`, or with a limit that leaves it no room.
+    """
     said = fields.take("reasoning_effort")
     if said in (None, "none"):
         return {}, {}
@@ -40,8 +46,9 @@ def effort(fields: Fields, model: str, limit: int | None) -> tuple[JSON, JSON]:
     if is_adaptive(model):
         return {"thinking": {"type": "adaptive"}}, {"effort": "low" if said == "minimal" else said}
     if claude_version(model) >= (3, 7):
-        budget = min(_BUDGETS[said], limit - 1 if limit else _BUDGETS["max"])
-        found = {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= 1024 else {}
+        budget = min(_BUDGETS[said], limit - _LEAST_BUDGET if limit else _BUDGETS["max"])
+        able = budget >= _LEAST_BUDGET and not hindered
+        found = {"thinking": {"type": "enabled", "budget_tokens": budget}} if able else {}
     else:
         found = _of_others(model, _THREE_LEVELS[said])
     if not found:

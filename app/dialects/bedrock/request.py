@@ -35,18 +35,20 @@ def request(model: str, payload: JSON) -> Body:
     turns = content.turns(messages)
     limit = fields.take("max_completion_tokens", "max_tokens")
     fields.take("stream", "stream_options")  # the path says it; usage is always reported
-    thinking, output = reasoning.effort(fields, model, limit)
+    tools = _tool_config(fields, turns)
+    hindered = "toolChoice" in (tools or {}) or _began_without_thoughts(turns)
+    thinking, output = reasoning.effort(fields, model, limit, hindered)
     budget = thinking.get("thinking", {}).get("budget_tokens")
     if budget and not limit:
         limit = budget + reasoning.ROOM_TO_ANSWER
-    own, sampling = _sampling(fields, model, bool(budget))
+    own, sampling = _sampling(fields, model, bool(budget) or _thinks_natively(fields))
     body = {
         "system": content.system(messages) or None,
         "messages": turns,
         "inferenceConfig": without_nones(
             {"maxTokens": limit, **sampling, "stopSequences": said.stops(fields.take("stop"))}
         ),
-        "toolConfig": _tool_config(fields, turns),
+        "toolConfig": tools,
         "outputConfig": {**_text_format(fields), **output},
         "requestMetadata": _metadata(fields),
         "serviceTier": _service_tier(fields),
@@ -66,6 +68,21 @@ def _merge(body: JSON, models_own: JSON, rest: JSON) -> JSON:
         k: {**body[k], **native[k]} for k in native if isinstance(body.get(k), dict) and isinstance(native[k], dict)
     }
     return {key: value for key, value in {**body, **native, **both}.items() if value or key == "messages"}
+
+
+def _began_without_thoughts(turns: Sequence[JSON]) -> bool:
+    """Whether tools' results come last, and the turn that called the tools brings no thoughts."""
+    answers = turns and any("toolResult" in block for block in turns[-1]["content"])
+    first: JSON = next((turn["content"][0] for turn in reversed(turns) if turn["role"] == "assistant"), {})
+    return bool(answers) and "reasoningContent" not in first
+
+
+def _thinks_natively(fields: Fields) -> bool:
+    """Whether the client asks for thoughts in Anthropic's own words, in either of the two places."""
+    rest = fields.rest()
+    places = (rest, rest.get("additionalModelRequestFields"))
+    asked = (place.get("thinking") for place in places if isinstance(place, dict))
+    return any(isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive") for thinking in asked)
 
 
 def _sampling(fields: Fields, model: str, thinks: bool) -> tuple[JSON, JSON]:
@@ -134,6 +151,10 @@ def _tool_config(fields: Fields, turns: Sequence[JSON]) -> JSON | None:
     choice = said.tool_choice(fields.take("tool_choice"))
     if fields.take("parallel_tool_calls") is False and tools:
         fields.adjusted.append("parallel_tool_calls")
+    if choice and choice.mode in ("auto", "required") and choice.names is not None:  # allowed_tools: offer no others
+        tools = [tool for tool in tools if tool.get("toolSpec", {}).get("name") in choice.names]
+    if not tools and choice and (choice.names is not None or choice.mode == "required"):
+        raise refuse(("tool_choice",), "asks for a tool where none is offered")
     called = sorted(_called(turns))
     if not tools and called:
         fields.adjusted.append("tools")
@@ -143,9 +164,7 @@ def _tool_config(fields: Fields, turns: Sequence[JSON]) -> JSON | None:
     if choice and choice.mode == "none":
         fields.adjusted.append("tool_choice")
         return {"tools": tools}
-    if choice and choice.mode in ("auto", "required") and choice.names:  # allowed_tools: offer no others
-        tools = [tool for tool in tools if tool.get("toolSpec", {}).get("name") in choice.names]
-    return without_nones({"tools": tools, "toolChoice": _tool_choice(choice) if declared else None})
+    return without_nones({"tools": tools, "toolChoice": _tool_choice(choice)})
 
 
 def _called(turns: Sequence[JSON]) -> set[str]:
@@ -167,6 +186,8 @@ def _tool(tool: JSON, index: int) -> Iterator[JSON]:
     function = tool.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise refuse(("tools", index, "function", "name"), "Field required")
+    if not isinstance(function.get("parameters"), (dict, type(None))):
+        raise refuse(("tools", index, "function", "parameters"), "Input should be an object")
     spec = {
         "name": function["name"],
         "description": function.get("description") or None,

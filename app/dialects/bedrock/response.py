@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.dialects import JSON
+from app.dialects import JSON, shapes
 from app.dialects.bedrock.content import spoken
 from app.dialects.conversation import argument_string
-from app.errors import Garbled, Refused
+from app.errors import Refused
 
-MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
-"""What Python raises over a shape that the format does not have: to the client each is a garbled answer."""
+NAME = "Bedrock"
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -30,20 +29,9 @@ _COUNTS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInp
 _COUNTED_TWICE = ("totalTokens", "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
 
 
+@shapes.whole(NAME)
 def response(body: JSON) -> JSON:
     """The completion. Raises Garbled for what is no answer, Refused for one that failed at the model."""
-    try:
-        return _completion(body)
-    except MALFORMED as error:
-        raise garbled(error) from error
-
-
-def garbled(error: Exception) -> Garbled:
-    """The error for an answer of another shape than the format's."""
-    return Garbled(f"Bedrock's answer is not what its format says: {error!r}")
-
-
-def _completion(body: JSON) -> JSON:
     content = body["output"]["message"]["content"]
     reason = finish_reason(body["stopReason"])
     return {
@@ -51,13 +39,13 @@ def _completion(body: JSON) -> JSON:
         "object": "chat.completion",
         "model": invoked_model(body),
         "choices": [{"index": 0, "message": _message(content), "finish_reason": reason, "logprobs": None}],
-        "usage": usage(body.get("usage")),
+        "usage": usage(said) if (said := shapes.mapping(body.get("usage"))) else None,
         **provider_fields({key: value for key, value in body.items() if key not in ("output", "usage")}),
     }
 
 
 def _message(content: Sequence[JSON]) -> JSON:
-    if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+    if not isinstance(content, list) or not all(isinstance(block, dict) and block for block in content):
         raise TypeError("content should be a list of blocks")
     calls = [_tool_call(block["toolUse"]) for block in content if "toolUse" in block and is_clients(block["toolUse"])]
     text = "".join(string(piece) for piece in spoken(content))
@@ -78,7 +66,7 @@ def string(value: Any) -> str:
 
 def is_clients(use: JSON) -> bool:
     """Whether the client is to call the tool: one that ran at Bedrock is no business of its."""
-    return use.get("type") != "server_tool_use"
+    return shapes.text(use.get("type")) != "server_tool_use"
 
 
 def _tool_call(use: JSON) -> JSON:
@@ -89,8 +77,8 @@ def _tool_call(use: JSON) -> JSON:
 
 
 def _thoughts(content: Sequence[JSON]) -> list[str]:
-    said = [block["reasoningContent"].get("reasoningText") or {} for block in content if "reasoningContent" in block]
-    return [string(thought.get("text") or "") for thought in said]
+    said = [block["reasoningContent"].get("reasoningText") for block in content if "reasoningContent" in block]
+    return [string(thought["text"]) for thought in said if thought is not None]
 
 
 def kept_blocks(content: Sequence[JSON]) -> JSON:
@@ -109,8 +97,8 @@ def finish_reason(said: Any) -> str:
 
 def invoked_model(body: JSON) -> str | None:
     """The model that a prompt router chose; Bedrock does not say it otherwise."""
-    router = (body.get("trace") or {}).get("promptRouter") or {}
-    return string(router["invokedModelId"]) if router.get("invokedModelId") else None
+    router = shapes.mapping(shapes.mapping(body.get("trace")).get("promptRouter"))
+    return shapes.text(router.get("invokedModelId")) or None
 
 
 def provider_fields(kept: JSON) -> JSON:
@@ -119,11 +107,9 @@ def provider_fields(kept: JSON) -> JSON:
     return {"provider_fields": {"bedrock": kept}} if kept else {}
 
 
-def usage(said: JSON | None) -> JSON | None:
+def usage(said: JSON) -> JSON:
     """OpenAI's usage. Bedrock's inputTokens leave out what was read from the cache or written to it."""
-    if said is None:
-        return None
-    prompt, completion, read, written = (int(said.get(name) or 0) for name in _COUNTS)
+    prompt, completion, read, written = (shapes.count(said.get(name)) for name in _COUNTS)
     prompt += read + written
     return {
         "prompt_tokens": prompt,

@@ -6,12 +6,11 @@ from typing import Any
 
 import orjson
 
-from app.dialects import JSON, ChunkStream
+from app.dialects import JSON, ChunkStream, shapes
 from app.dialects import refusal as refusals
 from app.dialects.bedrock.response import (
-    MALFORMED,
+    NAME,
     finish_reason,
-    garbled,
     invoked_model,
     is_clients,
     kept_blocks,
@@ -27,6 +26,7 @@ _CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
 """Ends at which a tool's arguments may be half of them."""
 
 
+@shapes.pieces(NAME)
 def stream() -> ChunkStream:
     """Sent each event (`{"messageStop": {...}}`), yields its chunks; sent None at the end. Raises Refused and Cut."""
     reading = _Reading()
@@ -34,7 +34,7 @@ def stream() -> ChunkStream:
     while (event := (yield chunks)) is not None:
         chunks = reading.chunks(event)
     if not reading.finished:
-        raise Cut("Bedrock broke off the stream before it was whole")
+        raise Cut(f"{NAME} broke off the stream before it was whole")
 
 
 class _Reading:
@@ -51,12 +51,6 @@ class _Reading:
 
     def chunks(self, event: JSON) -> list[JSON]:
         """The chunks that one event is. Raises Refused, and Garbled for a shape that the format does not have."""
-        try:
-            return self._chunks(event)
-        except MALFORMED as error:
-            raise garbled(error) from error
-
-    def _chunks(self, event: JSON) -> list[JSON]:
         if "error" in event:
             raise _refused(event)
         (name, said), *_ = event.items()
@@ -93,7 +87,7 @@ class _Reading:
         return [_tool(call, {"id": string(use["toolUseId"]), "type": "function", "function": function})]
 
     def _delta(self, said: JSON) -> list[JSON]:
-        index, delta = said["contentBlockIndex"], said["delta"]
+        index, delta = said["contentBlockIndex"], {**said["delta"]}
         block = self._blocks.setdefault(index, {})
         if "text" in delta:
             block["text"] = block.get("text", "") + string(delta["text"])
@@ -122,7 +116,7 @@ class _Reading:
         if pieces is None:
             return []
         try:
-            block["toolUse"]["input"] = orjson.loads(pieces or "{}")
+            block["toolUse"]["input"] = {**orjson.loads(pieces or "{}")}
         except orjson.JSONDecodeError:
             self._halves = True
         return (
@@ -133,7 +127,7 @@ class _Reading:
         last = [_chunk(delta) for index in sorted(self._blocks) for delta in self._closing(index)]
         reason = finish_reason(said["stopReason"])
         if self._halves and said["stopReason"] not in _CUT_SHORT:
-            raise Garbled("Bedrock's answer is not what its format says: the arguments of a tool's call are no JSON")
+            raise Garbled(f"{NAME}'s answer is not what its format says: the arguments of a tool's call are no JSON")
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
         kept = {} if self._halves else kept_blocks(blocks)
         self.finished = True

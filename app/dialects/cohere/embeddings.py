@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.dialects import JSON, Body, shapes, vectors
+from app.dialects.conversation import refuse
 from app.dialects.fields import Fields, without_nones
 
 TEXTS_PER_CALL = 96
@@ -15,7 +16,7 @@ def request(model: str | None, payload: JSON) -> Body:
     """The body. Cohere wants an `input_type`: what is no document is said natively (`search_query`, ...)."""
     texts = vectors.texts(payload, "Cohere")
     fields = Fields(payload)
-    fields.take("input", "model", "encoding_format")  # numbers come back as numbers; the gateway packs them
+    fields.take("input", "encoding_format")  # numbers come back as numbers; the gateway packs them
     fields.leave_out("user")
     body = {
         "model": model,
@@ -29,6 +30,8 @@ def request(model: str | None, payload: JSON) -> Body:
 
 def _types(said: Any) -> list[str]:
     """Floats, which OpenAI's answer holds, and what else the client asks for: that comes under `provider_fields`."""
+    if said is not None and not isinstance(said, list):
+        raise refuse(("embedding_types",), "Input should be an array")
     return ["float", *(kind for kind in said or () if kind != "float")]
 
 

@@ -39,7 +39,7 @@ def request(model: str | None, payload: JSON) -> Body:
         "logprobs": fields.take("logprobs"),
         "stream": fields.take("stream"),
     }
-    fields.take("model", "stream_options")  # its streams always report usage
+    fields.take("stream_options")  # its streams always report usage
     fields.one_choice(NAME)
     fields.refuse(*CONTENTS, by=NAME)
     fields.leave_out(*SAMPLING, *HANDLING, "user", "service_tier")
@@ -61,7 +61,7 @@ def _sampling(fields: Fields) -> JSON:
 def _response_format(wanted: JSON | None) -> JSON | None:
     if described := said.schema_of(wanted):
         return {"type": "json_object", "json_schema": described["schema"]}
-    return None if not wanted or wanted["type"] == "text" else wanted
+    return wanted if said.output_type(wanted) == "json_object" else None
 
 
 def _thinking(fields: Fields, model: str) -> JSON | None:
@@ -82,23 +82,33 @@ def _thinking(fields: Fields, model: str) -> JSON | None:
 
 
 def _tools(fields: Fields) -> JSON:
-    declared = list(said.functions(fields.take("tools")))
+    functions = _functions(fields.take("tools"))
     choice = said.tool_choice(fields.take("tool_choice"))
     parallel = fields.take("parallel_tool_calls")
-    if not declared:
+    if not functions:
+        fields.adjusted += ["tool_choice"] if _tool_choice(choice) == "REQUIRED" else []
         return {}
     if parallel is False:
         fields.adjusted.append("parallel_tool_calls")
     if choice and choice.names is not None:
-        declared = [(function, tool) for function, tool in declared if function and function["name"] in choice.names]
-        if not declared:
+        functions = [function for function in functions if function["name"] in choice.names]
+        if not functions:
             raise refuse(("tool_choice",), "names no function that is among the tools")
-    functions = [function for function, _ in declared if function is not None]
     return {
-        "tools": [tool if function is None else _tool(function) for function, tool in declared],
+        "tools": [_tool(function) for function in functions],
         "tool_choice": _tool_choice(choice),
         "strict_tools": _strict(functions, fields),
     }
+
+
+def _functions(tools: Any) -> list[JSON]:
+    """The functions among the tools: Cohere has no others."""
+    functions = []
+    for index, (function, tool) in enumerate(said.functions(tools)):
+        if function is None:
+            raise refuse(("tools", index, "type"), f"{NAME} has no tool of type '{tool['type']}'")
+        functions.append(function)
+    return functions
 
 
 def _tool(function: JSON) -> JSON:

@@ -22,10 +22,11 @@ def response(body: JSON) -> JSON:
     """The completion. Raises Garbled for what is no answer, Refused for an answer that failed at Cohere."""
     if not isinstance(body.get("message"), dict):
         raise Garbled(f"{NAME}'s answer has no message")
-    reason = finish_reason(body)
+    message = _message(body["message"])
+    reason = finish_reason(body, "tool_calls" in message)
     choice = {
         "index": 0,
-        "message": _message(body["message"]),
+        "message": message,
         "finish_reason": reason,
         "logprobs": logprobs(body.get("logprobs")),
     }
@@ -100,17 +101,16 @@ def kept(content: Sequence[JSON], said: JSON, calls: bool) -> JSON:
 def _annotations(content: Sequence[JSON], citations: Sequence[JSON]) -> Iterator[JSON]:
     """OpenAI's URL citations, counted from the start of the whole text, for sources that have an address."""
     for citation in citations:
-        index = citation.get("content_index") or 0
-        start = len(joined(content[:index], "text"))
+        start = len(joined(content[: shapes.count(citation.get("content_index"))], "text"))
         for source in shapes.mappings(citation.get("sources")):
-            document = source.get("document") or source.get("tool_output") or {}
+            document = shapes.mapping(source.get("document") or source.get("tool_output"))
             if citation.get("type") == "TEXT_CONTENT" and isinstance(document.get("url"), str):
-                place = {"start_index": start + citation["start"], "end_index": start + citation["end"]}
+                place = {f"{end}_index": start + shapes.count(citation[end]) for end in ("start", "end")}
                 title = shapes.text(document.get("title"))
                 yield {"type": "url_citation", "url_citation": {**place, "url": document["url"], "title": title}}
 
 
-def finish_reason(body: JSON) -> str:
+def finish_reason(body: JSON, calls: bool) -> str:
     """OpenAI's word for Cohere's. Raises Refused, with Cohere's words, for an end that is no answer."""
     reason = shapes.text(body["finish_reason"])
     if not reason:
@@ -119,6 +119,8 @@ def finish_reason(body: JSON) -> str:
         words = shapes.text(body.get("error")) or f"{NAME}'s answer failed ({reason})"
         code = shapes.text(body.get("error_type")) or reason
         raise Refused(FAILURES[reason], words, code=code)
+    if reason == "TOOL_CALL" and not calls:
+        raise TypeError("an answer that ends with a tool call should have one")
     return FINISH_REASONS.get(reason, "stop")
 
 

@@ -83,7 +83,7 @@ class _Answer:
         return self._calls[index].ends()
 
     def _end(self, delta: JSON) -> list[JSON]:
-        reason = finish_reason(delta)
+        reason = finish_reason(delta, bool(self._calls))
         left = [closing for call in self._calls.values() for closing in call.ends()]
         chunks = [self._chunk({"tool_calls": [closing]}) for closing in left]
         content = [self._blocks[index] for index in sorted(self._blocks)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from app.dialects import Translator
 from app.dialects.gemini import embeddings
-from app.dialects.gemini.refusal import retry_after
+from app.dialects.gemini.refusal import read as read_refusal
 from app.dialects.gemini.request import request
 from app.dialects.gemini.response import response
 from app.dialects.gemini.stream import stream
 
-__all__ = ["CHAT", "EMBEDDINGS", "VERTEX_EMBEDDINGS", "VERTEX_PREDICT", "retry_after"]
+__all__ = ["CHAT", "EMBEDDINGS", "VERTEX_EMBEDDINGS", "VERTEX_PREDICT", "read_refusal"]
 
 CHAT = Translator(
     "models/{model}:generateContent",

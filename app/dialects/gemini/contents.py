@@ -212,7 +212,7 @@ def _media(url: Any, loc: Loc, *, images: bool = False) -> JSON:
     media = said.media(url, loc)
     if media.url is not None:
         return _stored(media.url)
-    kind = _TYPES["jpg"] if media.type == "image/jpg" else media.type
+    kind = media.type
     if kind is None or (kind.startswith("image/") and kind not in _IMAGES):
         raise refuse(
             loc,

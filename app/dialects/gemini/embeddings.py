@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
-from app.dialects import JSON, Body
-from app.dialects.conversation import refuse
+from app.dialects import JSON, Body, shapes, vectors
 from app.dialects.fields import Fields, without_nones
-from app.errors import Garbled
+from app.dialects.gemini.contents import NAME
 
 TEXTS_PER_BATCH = 100
 """The most texts that one batchEmbedContents takes."""
@@ -43,9 +38,9 @@ def predict_request(model: str, payload: JSON) -> Body:
 
 def _read(payload: JSON) -> tuple[Fields, list[str], JSON]:
     """What is left, the texts, and the settings in Google's words; its own (autoTruncate, ...) go as they were said."""
+    texts = vectors.texts(payload, NAME)
     fields = Fields(payload)
-    texts = _texts(fields.take("input"))
-    fields.take("encoding_format")  # numbers come back as numbers; the gateway packs them
+    fields.take("input", "encoding_format")  # numbers come back as numbers; the gateway packs them
     fields.leave_out("user")
     named = {
         "taskType": fields.take("taskType", "task_type"),
@@ -55,59 +50,30 @@ def _read(payload: JSON) -> tuple[Fields, list[str], JSON]:
     return fields, texts, {**without_nones(named), **fields.rest()}
 
 
-def _texts(said: Any) -> list[str]:
-    texts = [said] if isinstance(said, str) else said
-    if texts and all(isinstance(token, int) for token in texts):
-        raise refuse(("input",), "Gemini takes text, not tokens")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise refuse(("input", index), "Gemini takes text, not tokens")
-    return list(texts)
-
-
 def _content(text: str) -> JSON:
     return {"parts": [{"text": text}], "role": "user"}
 
 
-def _guarded(read: Callable[[JSON], JSON]) -> Callable[[JSON], JSON]:
-    """A shape that the format does not have shows as one of Python's errors; to the client it is a garbled answer."""
-
-    @wraps(read)
-    def guarded(body: JSON) -> JSON:
-        try:
-            return read(body)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise Garbled(f"Gemini's embeddings are not what their format says: {error!r}") from error
-
-    return guarded
-
-
-@_guarded
+@shapes.whole(NAME)
 def response(body: JSON) -> JSON:
-    """The list of embeddings of a batch. Raises Garbled."""
-    counted = body.get("usageMetadata") or {}
-    rest = {key: value for key, value in body.items() if key != "embeddings"}
-    return _list([item["values"] for item in body["embeddings"]], counted.get("promptTokenCount") or 0, rest)
+    """The list of embeddings of a batch, or the only one. Raises Garbled."""
+    found = shapes.mappings(body["embeddings"] if "embeddings" in body else [body["embedding"]])
+    counted = shapes.mapping(body.get("usageMetadata")).get("promptTokenCount")
+    rest = {key: value for key, value in body.items() if key not in ("embeddings", "embedding")}
+    return _list(found, shapes.count(counted), rest)
 
 
-@_guarded
+@shapes.whole(NAME)
 def predict_response(body: JSON) -> JSON:
     """The list of embeddings of a prediction. Raises Garbled."""
-    found = [item["embeddings"] for item in body["predictions"]]
-    statistics = [item.get("statistics") or {} for item in found]
-    tokens = sum(item.get("token_count") or 0 for item in statistics)
-    rest = {key: value for key, value in body.items() if key != "predictions"}
-    return _list([item["values"] for item in found], tokens, {**rest, "statistics": statistics})
+    found = [shapes.mapping(item["embeddings"]) for item in body["predictions"]]
+    tokens = sum(shapes.count(shapes.mapping(item.get("statistics")).get("token_count")) for item in found)
+    return _list(found, tokens, {key: value for key, value in body.items() if key != "predictions"})
 
 
-def _list(vectors: list[Any], tokens: int, rest: JSON) -> JSON:
-    for vector in vectors:
-        if not isinstance(vector, list) or not all(isinstance(number, (int, float)) for number in vector):
-            raise Garbled("Gemini's embeddings are not what their format says: a vector that is not a list of numbers")
-    listed = {
-        "object": "list",
-        "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)],
-        "model": None,  # Google does not say it
-        "usage": {"prompt_tokens": int(tokens), "total_tokens": int(tokens)},
-    }
-    return {**listed, "provider_fields": {"gemini": rest}} if rest else listed
+def _list(found: list[JSON], tokens: int, rest: JSON) -> JSON:
+    """The vectors; what is said beside one of them (its statistics) is kept in their order."""
+    beside = [{key: value for key, value in item.items() if key != "values"} for item in found]
+    kept = {**rest, "embeddings": beside} if any(beside) else rest
+    listed = vectors.response([item["values"] for item in found], None, tokens)  # Google does not say its model
+    return {**listed, "provider_fields": {"gemini": kept}} if kept else listed

@@ -1,4 +1,4 @@
-"""What Google adds to an error: when to come back. Its words are read by `app.dialects.refusal`, as everybody's."""
+"""What Google adds to an error: a better code, and when to come back. Its words are read as everybody's."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import math
 import re
 from typing import Any
 
-import orjson
+from app.dialects import JSON
+from app.dialects import refusal as refusals
+from app.dialects.refusal import Refusal
 
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
-def retry_after(body: bytes) -> str | None:
-    """The seconds of a `google.rpc.RetryInfo`, rounded up, for a Retry-After header: Google sends no such header."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if isinstance(data, list) and len(data) == 1:  # a stream's error without alt=sse
-        data = data[0]
-    error = data.get("error") if isinstance(data, dict) else None
-    details = error.get("details") if isinstance(error, dict) else None
-    return (
-        next((seconds for detail in details if (seconds := _delay(detail))), None)
-        if isinstance(details, list)
-        else None
+def read(body: bytes) -> Refusal:
+    """The refusal in an answer's body; that of a stream without alt=sse stands in an array."""
+    return _with_googles(refusals.read(body))
+
+
+def of(event: JSON) -> Refusal:
+    """The refusal in a stream's event."""
+    return _with_googles(refusals.of(event))
+
+
+def _with_googles(said: Refusal) -> Refusal:
+    """Google's `code` is the status again, its `status` a word; a `google.rpc.RetryInfo` stands for a Retry-After."""
+    word, details = said.extra.get("status"), said.extra.get("details")
+    delays = map(_delay, details if isinstance(details, list) else ())
+    return said._replace(
+        code=word if isinstance(word, str) else said.code, retry_after=next(filter(None, delays), None)
     )
 
 
 def _delay(detail: Any) -> str | None:
+    """Whole seconds, rounded up."""
     if not isinstance(detail, dict) or not str(detail.get("@type")).endswith("google.rpc.RetryInfo"):
         return None
     match = _SECONDS.fullmatch(str(detail.get("retryDelay")))

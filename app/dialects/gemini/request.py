@@ -40,7 +40,12 @@ def request(model: str, payload: JSON) -> Body:
     fields = Fields(payload)
     messages = fields.take("messages")
     said.check(messages)
-    config = {**_sampling(fields), **_output(fields), "thinkingConfig": _thinking(fields, model)}
+    config = {
+        **_sampling(fields),
+        **_penalties(fields, model),
+        **_output(fields),
+        "thinkingConfig": _thinking(fields, model),
+    }
     body = {
         "contents": contents(messages, _version(model)[0]),
         "systemInstruction": system_instruction(messages),
@@ -89,15 +94,23 @@ def _sampling(fields: Fields) -> JSON:
         "candidateCount": count if count and count > 1 else None,
         "maxOutputTokens": fields.take("max_completion_tokens", "max_tokens"),
         "stopSequences": said.stops(fields.take("stop")),
-        "seed": fields.take("seed"),
-        "presencePenalty": fields.take("presence_penalty"),
-        "frequencyPenalty": fields.take("frequency_penalty"),
+        "seed": fields.clamp("seed", -(2**31), 2**31 - 1),
         **_logprobs(fields),
     }
 
 
+def _penalties(fields: Fields, model: str) -> JSON:
+    """Gemini 2.5 and later answer 400 to any but 0 ("Penalty is not enabled for this model")."""
+    names = {"presencePenalty": "presence_penalty", "frequencyPenalty": "frequency_penalty"}
+    if _version(model) >= (2, 5):
+        fields.leave_out(*(name for name in names.values() if fields.rest().get(name)))
+    return {key: fields.take(name) for key, name in names.items()}
+
+
 def _logprobs(fields: Fields) -> JSON:
     wanted, best = fields.take("logprobs"), fields.take("top_logprobs")
+    if best and not wanted:
+        raise refuse(("top_logprobs",), "is told with logprobs only")
     return {"responseLogprobs": True, "logprobs": best or None} if wanted else {}
 
 
@@ -105,10 +118,7 @@ def _output(fields: Fields) -> JSON:
     """The form of the answer."""
     output: JSON = {"responseModalities": _modalities(fields.take("modalities") or ["text"])}
     response_format = fields.take("response_format")
-    kind = response_format["type"] if response_format else "text"
-    if kind not in ("text", "json_object", "json_schema"):
-        raise refuse(("response_format", "type"), f"should be text, json_object or json_schema, not '{kind}'")
-    if kind != "text":
+    if said.output_type(response_format) != "text":
         output["responseMimeType"] = "application/json"
     if described := said.schema_of(response_format):
         output["responseJsonSchema"] = described["schema"]

@@ -6,15 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
-from app.dialects import JSON
+from app.dialects import JSON, shapes
 from app.dialects.conversation import argument_string
 from app.dialects.fields import without_nones
+from app.dialects.gemini import grounding
+from app.dialects.gemini.contents import NAME
 from app.errors import Garbled, Refused
-
-MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
-"""What Python raises over a shape that the format does not have: to the client each is a garbled answer."""
 
 _WITHHELD = [
     *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "LANGUAGE", "ESCALATION"),
@@ -55,28 +52,17 @@ _COUNTS = (
 )
 
 
+@shapes.whole(NAME)
 def response(body: JSON) -> JSON:
     """The completion. Raises Garbled for what is no answer, Refused for an answer that failed at Gemini."""
-    try:
-        return _completion(body)
-    except MALFORMED as error:
-        raise garbled(error) from error
-
-
-def garbled(error: Exception) -> Garbled:
-    """The error for an answer of another shape than the format's."""
-    return Garbled(f"Gemini's answer is not what its format says: {error!r}")
-
-
-def _completion(body: JSON) -> JSON:
     answer = answer_id(body)
     names = Names(answer)
-    candidates = body.get("candidates") or []
+    candidates = shapes.mappings(body.get("candidates"))
     choices = [_choice(index, candidate, names) for index, candidate in enumerate(candidates)] or [blocked(body)]
     return {
         "id": answer,
         "object": "chat.completion",
-        "model": text(body.get("modelVersion")),
+        "model": shapes.text(body.get("modelVersion")) or None,
         "choices": choices,
         "usage": usage(body.get("usageMetadata")),
         **about(body, [metadata(candidate) for candidate in candidates]),
@@ -87,7 +73,7 @@ def _choice(index: int, candidate: JSON, names: Names) -> JSON:
     parts = parts_of(candidate)
     if not parts and not candidate.get("finishReason"):
         raise Garbled("Gemini's answer has a candidate with neither content nor a reason for having none")
-    calls = [tool_call(part["functionCall"], names) for part in parts if part.get("functionCall") is not None]
+    calls = [tool_call(part, names) for part in parts if part.get("functionCall") is not None]
     reason = finish_reason(candidate, bool(calls))
     said = joined(parts, thought=False)
     refused = refusal(candidate) if reason == "content_filter" and not said else None
@@ -100,9 +86,10 @@ def _choice(index: int, candidate: JSON, names: Names) -> JSON:
         message["reasoning_content"] = thought
     if calls:
         message["tool_calls"] = calls
+    cited = grounding.citations(candidate.get("groundingMetadata"), parts)
     return {
         "index": index,
-        "message": {**message, **kept_parts(parts)},
+        "message": {**message, **cited, **kept_parts(parts)},
         "finish_reason": reason,
         "logprobs": logprobs(candidate.get("logprobsResult")),
     }
@@ -117,7 +104,7 @@ class Names:
 
     def of(self, call: JSON) -> str:
         """The id of the next call."""
-        name = text(call.get("id"))
+        name = shapes.text(call.get("id"))
         if not name or name in self._given:
             name = f"call_{len(self._given)}_{self._hash}"
         self._given.add(name)
@@ -126,42 +113,33 @@ class Names:
 
 def answer_id(body: JSON) -> str:
     """The answer's id; older models give none, so it is made of what they said."""
-    return (
-        text(body.get("responseId"))
-        or f"gemini-{hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]}"
-    )
-
-
-def text(value: Any) -> str | None:
-    """A string or nothing. Raises TypeError for another thing."""
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"{value!r} should be a string")
+    return shapes.text(body.get("responseId")) or shapes.made_id("gemini", body)
 
 
 def parts_of(candidate: JSON) -> list[JSON]:
-    """The parts of a candidate; a filter leaves none. Raises TypeError for what are no parts."""
-    parts = (candidate.get("content") or {}).get("parts") or []
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise TypeError("parts should be a list of objects")
-    return parts
+    """The parts of a candidate; a filter leaves none."""
+    return shapes.mappings(shapes.mapping(candidate.get("content")).get("parts"))
 
 
 def joined(parts: Sequence[JSON], *, thought: bool) -> str:
     """What was said, or what was thought, as one text. Code that Gemini ran itself is neither."""
-    return "".join(text(part.get("text")) or "" for part in parts if bool(part.get("thought")) is thought)
+    return "".join(shapes.text(part.get("text")) for part in parts if bool(part.get("thought")) is thought)
 
 
-def tool_call(call: JSON, names: Names) -> JSON:
-    """A functionCall part as OpenAI's tool call."""
-    name, arguments = text(call["name"]), call.get("args")
-    if not name or not isinstance(arguments, (dict, type(None))):
-        raise TypeError("a functionCall should have a name, and an object for args")
-    return {
+def tool_call(part: JSON, names: Names) -> JSON:
+    """A functionCall part as OpenAI's tool call; its signature where Google's own OpenAI-compatible service has it."""
+    call = part["functionCall"]
+    name, arguments = shapes.text(call["name"]), shapes.mapping(call.get("args"))
+    if not name:
+        raise TypeError("a functionCall should have a name")
+    made = {
         "id": names.of(call),
         "type": "function",
         "function": {"name": name, "arguments": argument_string(arguments)},
     }
+    if signature := shapes.text(part.get("thoughtSignature")):
+        made["extra_content"] = {"google": {"thought_signature": signature}}
+    return made
 
 
 def kept_parts(parts: Sequence[JSON]) -> JSON:
@@ -173,9 +151,9 @@ def kept_parts(parts: Sequence[JSON]) -> JSON:
 
 def finish_reason(candidate: JSON, calls: bool) -> str:
     """OpenAI's word for Gemini's. Raises Refused, with Gemini's words, for an end that is no answer."""
-    said = text(candidate.get("finishReason")) or "STOP"
+    said = shapes.text(candidate.get("finishReason")) or "STOP"
     if said in FAILURES:
-        words = text(candidate.get("finishMessage")) or "Gemini's answer failed"
+        words = shapes.text(candidate.get("finishMessage")) or "Gemini's answer failed"
         raise Refused(502, f"{words} ({said})", code=said)
     reason = FINISH_REASONS.get(said, "stop")
     return "tool_calls" if calls and reason == "stop" else reason
@@ -183,7 +161,9 @@ def finish_reason(candidate: JSON, calls: bool) -> str:
 
 def refusal(candidate: JSON) -> str:
     """Why a candidate has no text."""
-    return text(candidate.get("finishMessage")) or f"Gemini withheld the answer ({candidate.get('finishReason')})"
+    return (
+        shapes.text(candidate.get("finishMessage")) or f"Gemini withheld the answer ({candidate.get('finishReason')})"
+    )
 
 
 def blocked(body: JSON) -> JSON:
@@ -198,9 +178,9 @@ def blocked(body: JSON) -> JSON:
 def why_blocked(body: JSON) -> str | None:
     """Why the prompt got no answer; None where it was not blocked."""
     feedback = body.get("promptFeedback") or {}
-    if not (reason := text(feedback.get("blockReason"))):
+    if not (reason := shapes.text(feedback.get("blockReason"))):
         return None
-    return text(feedback.get("blockReasonMessage")) or f"Gemini blocked the prompt ({reason})"
+    return shapes.text(feedback.get("blockReasonMessage")) or f"Gemini blocked the prompt ({reason})"
 
 
 def metadata(candidate: JSON) -> JSON:
@@ -237,16 +217,16 @@ def logprobs(result: JSON | None) -> JSON | None:
 
 
 def _logprob(candidate: JSON) -> JSON:
-    token = text(candidate.get("token")) or ""
+    token = shapes.text(candidate.get("token"))
     return {"token": token, "logprob": float(candidate.get("logProbability") or 0), "bytes": list(token.encode())}
 
 
-def usage(said: JSON | None) -> JSON | None:
+def usage(said: Any) -> JSON | None:
     """OpenAI's usage. Gemini counts thoughts beside the candidates, and what tools brought in beside the prompt."""
-    if not said:
+    if not (said := shapes.mapping(said)):
         return None
-    prompt, completion, total, thought, cached = (int(said.get(name) or 0) for name in _COUNTS)
-    prompt += int(said.get("toolUsePromptTokenCount") or 0)
+    prompt, completion, total, thought, cached = (shapes.count(said.get(name)) for name in _COUNTS)
+    prompt += shapes.count(said.get("toolUsePromptTokenCount"))
     completion += thought
     return {
         "prompt_tokens": prompt,
@@ -262,5 +242,6 @@ def usage(said: JSON | None) -> JSON | None:
     }
 
 
-def _audio(details: Sequence[JSON] | None) -> int | None:
-    return next((item.get("tokenCount") for item in details or () if item.get("modality") == "AUDIO"), None)
+def _audio(details: Any) -> int | None:
+    counted = (item.get("tokenCount") for item in shapes.mappings(details) if item.get("modality") == "AUDIO")
+    return next(map(shapes.count, counted), None)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from app.dialects import JSON, ChunkStream
+from app.dialects import JSON, ChunkStream, shapes
 from app.dialects import refusal as refusals
-from app.dialects.gemini import partial_args
+from app.dialects.gemini import grounding, partial_args
+from app.dialects.gemini.contents import NAME
+from app.dialects.gemini.refusal import of
 from app.dialects.gemini.response import (
-    MALFORMED,
     Names,
     about,
     answer_id,
     finish_reason,
-    garbled,
     joined,
     kept_parts,
     logprobs,
     metadata,
     parts_of,
     refusal,
-    text,
     tool_call,
     usage,
     why_blocked,
@@ -29,16 +27,14 @@ from app.dialects.gemini.response import (
 from app.errors import Cut, Refused
 
 
+@shapes.pieces(NAME)
 def stream() -> ChunkStream:
     """Sent each event's data, yields the chunks that it is; sent None, those of the end. Raises UpstreamError."""
     answer = _Answer()
     chunks: list[JSON] = []
-    try:
-        while (event := (yield chunks)) is not None:
-            chunks = list(answer.go_on(event))
-        yield list(answer.end())
-    except MALFORMED as error:
-        raise garbled(error) from error
+    while (event := (yield chunks)) is not None:
+        chunks = list(answer.go_on(event))
+    yield list(answer.end())
 
 
 class _Choice:
@@ -50,6 +46,7 @@ class _Choice:
         """The candidate's metadata in the event, or events, that ended it: older models say STOP in every one."""
         self.blocked: str | None = None
         """Why there is no more, if the prompt was blocked."""
+        self.grounding: JSON = {}
         self._names = names
         self._parts: list[JSON] = []
         self._open: JSON | None = None
@@ -62,7 +59,7 @@ class _Choice:
                 yield from self._function(part, part["functionCall"])
                 continue
             self._keep(part)
-            if said := text(part.get("text")):
+            if said := shapes.text(part.get("text")):
                 yield {"reasoning_content" if part.get("thought") else "content": said}
 
     def last_delta(self) -> tuple[JSON, str]:
@@ -72,7 +69,7 @@ class _Choice:
         reason = "content_filter" if self.blocked else finish_reason(ended, self._calls > 0)
         if reason == "content_filter" and not joined(self._parts, thought=False):
             delta["refusal"] = self.blocked or refusal(ended)
-        return {**delta, **kept_parts(self._parts)}, reason
+        return {**delta, **grounding.citations(self.grounding, self._parts), **kept_parts(self._parts)}, reason
 
     def _keep(self, part: JSON) -> None:
         """Remember a part for the second turn. Texts in a row become one; a part with a signature stands alone."""
@@ -106,7 +103,7 @@ class _Choice:
         }
         self._parts.append({**self._open, "functionCall": call})
         self._open = None
-        yield {"index": self._calls, **tool_call(call, self._names)}
+        yield {"index": self._calls, **tool_call(self._parts[-1], self._names)}
         self._calls += 1
 
 
@@ -122,20 +119,19 @@ class _Answer:
     def go_on(self, event: JSON) -> Iterator[JSON]:
         """The chunks of one event."""
         if event.get("error"):
-            said: Any = refusals.of(event)
-            raise Refused(refusals.status_of(event), said.message, type=said.type, code=said.code, extra=said.extra)
+            raise _refused(event)
         if not self._head:
             self._head = {
                 "id": answer_id(event),
                 "object": "chat.completion.chunk",
-                "model": text(event.get("modelVersion")),
+                "model": shapes.text(event.get("modelVersion")) or None,
             }
             self._names = Names(self._head["id"])
-        if "totalTokenCount" in (counted := event.get("usageMetadata") or {}):
+        if "totalTokenCount" in (counted := shapes.mapping(event.get("usageMetadata"))):
             self._counted = counted  # cumulative: the last counts, and what it leaves out is 0
         news = {key: value for key, value in event.items() if self._said.get(key) != value}
         self._said |= news
-        for candidate in event.get("candidates") or []:
+        for candidate in shapes.mappings(event.get("candidates")):
             yield from self._candidate(candidate, news)
         if not event.get("candidates") and (why := why_blocked(event)):
             yield from self._block(why, news)
@@ -151,11 +147,13 @@ class _Answer:
             yield {**self._head, "choices": [], "usage": counted}
 
     def _candidate(self, candidate: JSON, news: JSON) -> Iterator[JSON]:
-        choice = self._choices.get(candidate.get("index") or 0)
+        index = shapes.count(candidate.get("index"))
+        choice = self._choices.get(index)
         if choice is None:
-            choice, first = self._begin(candidate.get("index") or 0)
+            choice, first = self._begin(index)
             yield first
         deltas = list(choice.deltas(parts_of(candidate)))
+        choice.grounding |= shapes.mapping(candidate.get("groundingMetadata"))
         more, likely = about(news, [self._metadata(choice, candidate)]), logprobs(candidate.get("logprobsResult"))
         if not deltas and (more or likely):
             deltas = [{}]
@@ -165,9 +163,7 @@ class _Answer:
             more, likely = {}, None  # once
             yield chunk
 
-    def _begin(self, index: Any) -> tuple[_Choice, JSON]:
-        if not isinstance(index, int):
-            raise TypeError(f"index {index!r} should be an integer")
+    def _begin(self, index: int) -> tuple[_Choice, JSON]:
         self._choices[index] = _Choice(index, self._names)
         return self._choices[index], self._chunk(index, {"role": "assistant", "content": ""})
 
@@ -196,3 +192,11 @@ class _Answer:
             "choices": [{"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}],
             **(more or {}),
         }
+
+
+def _refused(event: JSON) -> Refused:
+    said = of(event)
+    told = {"Retry-After": said.retry_after} if said.retry_after else {}
+    return Refused(
+        refusals.status_of(event), said.message, type=said.type, code=said.code, extra=said.extra, headers=told
+    )

@@ -18,13 +18,22 @@ _OTHER_FINISHES = {
     "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "end_turn": "stop", "completed": "stop",
     "model_length": "length", "max_tokens": "length", "max_length": "length", "length_limit": "length",
     "tool_use": "tool_calls", "tool_call": "tool_calls", "safety": "content_filter", "refusal": "content_filter",
+    **dict.fromkeys(("sensitive", "recitation", "blocklist", "prohibited_content", "spii"), "content_filter"),
+    **dict.fromkeys(("image_safety", "image_prohibited_content", "image_recitation"), "content_filter"),
+    "guardrail_intervened": "content_filter", "content_filtered": "content_filter",
+    "model_context_window_exceeded": "length",
 }  # fmt: skip
-"""Other words for an end. `max_tokens` is also a type of OpenAI's former `finish_details`."""
+"""Other words for an end, in small letters. `max_tokens` is also a type of OpenAI's former `finish_details`."""
 
-_FAILURES = {"error": 502, "insufficient_system_resource": 503, "engine_overloaded": 503}
+_FAILURES = {
+    "error": 502, "abort": 502, "network_error": 502, "insufficient_system_resource": 503, "engine_overloaded": 503,
+    **dict.fromkeys(("malformed_function_call", "unexpected_tool_call", "function_call_filter"), 502),
+    "malformed_model_output": 502, "malformed_tool_use": 502,
+}  # fmt: skip
 """Ends that are none: the answer broke off at the provider."""
 
-_TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
+TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
+"""OpenAI's service tiers."""
 
 
 def an_object(value: Any, what: str) -> JSON:
@@ -69,15 +78,31 @@ def with_fields(said: JSON, fields: JSON) -> JSON:
 def service_tier(said: JSON) -> JSON:
     """The changes for a tier that OpenAI does not have (Groq's `on_demand`): it moves to `provider_fields`."""
     tier = said.get("service_tier")
-    if tier is None or tier in _TIERS:
+    if tier is None or tier in TIERS:
         return {}
     return {"service_tier": None, **with_fields(said, {"service_tier": tier})}
 
 
 def created(said: JSON) -> JSON:
-    """The changes for a time that is not in whole seconds."""
+    """The changes for a time that is not in whole seconds; one that is no number is none."""
     time = said.get("created")
-    return {"created": int(time)} if isinstance(time, float) else {}
+    if time is None or type(time) is int:
+        return {}
+    return {"created": int(time) if isinstance(time, float) else None}
+
+
+def refused(said: JSON) -> Refused:
+    """The error that an answer or an event is."""
+    told = refusal.of(said)
+    status = refusal.status_of(said)
+    return Refused(status, told.message, type=told.type, code=told.code, param=told.param, extra=told.extra)
+
+
+def is_error(said: JSON) -> bool:
+    """Whether an answer or an event is an error: it says so, or it has words and no choices."""
+    if said.get("error") or "error" in (said.get("object"), said.get("type")):
+        return True
+    return not said.get("choices") and any(isinstance(said.get(key), (str, list)) for key in ("message", "detail"))
 
 
 # --- the end of a choice
@@ -88,23 +113,28 @@ def finish(choice: JSON) -> str | None:
     said = choice.get("finish_reason")
     if said in _FINISHES and not choice.get("error"):
         return said  # type: ignore[no-any-return]
-    if choice.get("error") or (isinstance(said, str) and said in _FAILURES):
-        raise _failed(choice, said)
+    word = _word(said)
+    if choice.get("error") or word in _FAILURES:
+        raise _failed(choice, word)
     if not said:  # OpenAI's own, for a time; servers that begin with ""
         details = choice.get("finish_details")
         said = details.get("type") if isinstance(details, dict) else None
-    if said is None or said in _FINISHES:
-        return said
+        word = _word(said)
+    if said is None or word == "null":
+        return None
     if not isinstance(said, str):
         raise Garbled("the provider's finish_reason is not a string")
-    return _OTHER_FINISHES.get(said, "stop")
+    return word if word in _FINISHES else _OTHER_FINISHES.get(word, "stop")
+
+
+def _word(said: Any) -> str:
+    """An end's word in small letters: Google says `SAFETY`, or `content_filter: PROHIBITED_CONTENT`."""
+    return said.partition(":")[0].strip().lower() if isinstance(said, str) else ""
 
 
 def _failed(choice: JSON, reason: Any) -> Refused:
     if isinstance(choice.get("error"), (dict, str)):
-        said = refusal.of(choice)
-        status = refusal.status_of(choice)
-        return Refused(status, said.message, type=said.type, code=said.code, param=said.param, extra=said.extra)
+        return refused(choice)
     return Refused(_FAILURES.get(reason, 502), f"the provider broke off the answer ({reason})", code=str(reason))
 
 
@@ -162,6 +192,17 @@ def content(said: JSON) -> JSON:
     return {"content": text, **({"reasoning_content": thoughts} if thoughts else {})}
 
 
+def text(choice: JSON) -> JSON:
+    """The changes for a text that is null, and for probabilities in another form than OpenAI's lists."""
+    if "text" not in choice or not isinstance(choice["text"], (str, type(None))):
+        raise Garbled("the provider's choice has no text")
+    changes: JSON = {} if choice["text"] is not None else {"text": ""}
+    if isinstance(choice.get("logprobs"), (int, float)):  # Together, in streams
+        value = choice["logprobs"]
+        changes["logprobs"] = {"tokens": [choice["text"] or ""], "token_logprobs": [value]}
+    return changes
+
+
 def arguments(said: Any) -> str:
     """A call's arguments as OpenAI writes them: a JSON string."""
     if said is None or said == "":
@@ -186,30 +227,31 @@ _CACHED = ("prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
 
 
 def usage(said: Any) -> JSON | None:
-    """A usage with all of OpenAI's counts, or the very object if they are there; None for none."""
-    if said is None:
+    """A usage with all of OpenAI's counts, or the very object if they are there; None for what counts nothing.
+
+    An answer is worth more than its bill: what cannot be read here does not spoil it.
+    """
+    counts = said if isinstance(said, dict) else {}
+    prompt, completion = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
+    if prompt is None and completion is None:
         return None
-    counts = an_object(said, "usage")
-    prompt, completion = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
-    changes: JSON = {}
-    all_counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    changes |= {key: value for key, value in all_counts.items() if counts.get(key) is None}
+    total = _count(counts.get("total_tokens")) or (prompt or 0) + (completion or 0)
+    right = {"prompt_tokens": prompt or 0, "completion_tokens": completion or 0, "total_tokens": total}
+    changes: JSON = {key: value for key, value in right.items() if type(counts.get(key)) is not int}
     changes |= _detail(counts, "prompt_tokens_details", "cached_tokens", _CACHED)
     changes |= _detail(counts, "completion_tokens_details", "reasoning_tokens", ("reasoning_tokens",))
     return changed(counts, changes)
 
 
-def _count(counts: JSON, key: str) -> int:
-    value = counts.get(key) or 0
-    if not isinstance(value, int):
-        raise Garbled(f"the provider's {key} is not a whole number")
-    return value
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _detail(counts: JSON, details: str, key: str, others: tuple[str, ...]) -> JSON:
     """The changes for a detail that stands beside the counts instead of in their details."""
-    there = an_object(counts.get(details), details)
-    if there.get(key) is not None:
-        return {}
-    found = [counts[other] for other in others if isinstance(counts.get(other), int)]
-    return {details: {**there, key: found[0]}} if found else {}
+    said = counts.get(details)
+    there = said if isinstance(said, dict) else {}
+    found = [count for other in others if (count := _count(counts.get(other))) is not None]
+    if there.get(key) is None and found:
+        return {details: {**there, key: found[0]}}
+    return {} if said is None or there is said else {details: None}

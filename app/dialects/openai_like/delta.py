@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+import orjson
+
 from app.dialects import JSON
 from app.dialects.openai_like import choices as said
+from app.dialects.openai_like.logprobs import logprobs
 from app.errors import Garbled
 
 
@@ -33,6 +36,7 @@ class Deltas:
         if is_over and not any(delta.get(key) for key in ("content", "reasoning_content", "tool_calls")):
             return None
         changes: JSON = {} if delta is choice.get("delta") else {"delta": delta}
+        changes |= logprobs(choice, delta.get("content"))
         if choice.get("finish_reason") != reason:
             changes |= {"finish_reason": None} if is_over else said.ended(choice, reason)
         right = said.changed(choice, changes)
@@ -46,16 +50,19 @@ class Deltas:
         dropped = self._role(delta, changes)
         if isinstance(delta.get("content"), list) and not changes["content"]:
             dropped.add("content")
-        calls = said.objects(delta.get("tool_calls"), "list of tool calls")
+        changes |= self._tool_calls(delta.get("tool_calls"), reason)
+        if reason and any(isinstance(piece, list) for piece in self._said):
+            changes |= said.with_fields(delta, {"content": _parts(self._said)})
+        whole = said.changed(delta, changes)
+        return {key: value for key, value in whole.items() if key not in dropped} if dropped else whole
+
+    def _tool_calls(self, there: Any, reason: str | None) -> JSON:
+        """The changes for the pieces of tool calls; text-generation-inference sends one by itself, not in a list."""
+        calls = said.objects([there] if isinstance(there, dict) else there, "list of tool calls")
         right = [self._calls.delta(call) for call in calls]
         if reason:
             right = self._calls.completed(right)
-            if any(isinstance(piece, list) for piece in self._said):
-                changes |= said.with_fields(delta, {"content": _parts(self._said)})
-        if not said.same(right, calls):
-            changes["tool_calls"] = right
-        whole = said.changed(delta, changes)
-        return {key: value for key, value in whole.items() if key not in dropped} if dropped else whole
+        return {"tool_calls": right} if isinstance(there, dict) or not said.same(right, calls) else {}
 
     def _role(self, delta: JSON, changes: JSON) -> set[str]:
         """The role stands in the first delta, and only there: clients that add up deltas would add it up too."""
@@ -97,7 +104,7 @@ class _Calls:
         self._ids: list[str] = []
         self._their_ids: list[str | None] = []
         self._names: list[Any] = []
-        self._said: list[bool] = []  # whether there were arguments
+        self._said: list[str] = []  # the arguments so far
 
     def delta(self, call: JSON) -> JSON:
         """A piece of a call under our index; its id, type and name stand in the first piece only."""
@@ -111,7 +118,7 @@ class _Calls:
         right = {**call, "index": ours}
         right["function"] = self._function(function, ours, is_first)
         if is_first:
-            right |= {"id": self._ids[ours], "type": call.get("type") or "function"}
+            right |= {"id": self._ids[ours], "type": "function"}
         else:
             right.pop("id", None)
             right.pop("type", None)
@@ -119,9 +126,11 @@ class _Calls:
 
     def completed(self, right: list[JSON]) -> list[JSON]:
         """The last pieces, so that each call has arguments: `{}` for none."""
+        if not all(self._names):
+            raise Garbled("the provider's tool call names no function")
         silent = [ours for ours, had in enumerate(self._said) if not had]
         for ours in silent:
-            self._said[ours] = True
+            self._said[ours] = "{}"
             if all(call["index"] != ours for call in right):
                 right = [*right, {"index": ours, "function": {}}]
         return [_with_none(call) if call["index"] in silent else call for call in right]
@@ -133,33 +142,47 @@ class _Calls:
         return max(self._ours)
 
     def _is_first(self, theirs: int, call: JSON, function: JSON) -> bool:
-        """Whether a call begins here: at an index that is new, or at one where another id has been (all at index 0)."""
+        """Whether a call begins here: at an index that is new, or at one where another has been (all at index 0).
+
+        Another is one with another id or, where there are none, one that is named after the arguments were whole.
+        """
         if theirs not in self._ours:
             return True
-        before, now = self._their_ids[self._ours[theirs]], said.call_id(call)
-        return bool(now and before and now != before and function.get("name"))
+        ours = self._ours[theirs]
+        before, now = self._their_ids[ours], said.call_id(call)
+        if not function.get("name"):
+            return False
+        return now != before if now and before else not now and not before and _is_whole(self._said[ours])
 
     def _begin(self, theirs: int, call: JSON, function: JSON) -> None:
-        if not isinstance(function.get("name"), str):
-            raise Garbled("the provider's tool call names no function")
         ours = self._ours[theirs] = len(self._ids)
         name = said.call_id(call)
         self._their_ids.append(name)
         self._ids.append(name if name and name not in self._ids else f"call_{ours}_{said.hashed(self._seed)[:16]}")
-        self._names.append(function["name"])
-        self._said.append(False)
+        self._names.append(None)
+        self._said.append("")
 
     def _function(self, function: JSON, ours: int, is_first: bool) -> JSON:
-        pieces = function.get("arguments")
+        pieces, name = function.get("arguments"), function.get("name")
         if isinstance(pieces, dict):
             pieces = said.arguments(pieces)
-        if pieces is not None and not isinstance(pieces, str):
+        if not isinstance(pieces, (str, type(None))):
             raise Garbled("the provider's tool arguments are neither a string nor an object")
-        self._said[ours] = self._said[ours] or bool(pieces)
+        if not isinstance(name, (str, type(None))):
+            raise Garbled("the provider's tool call names no function")
+        self._said[ours] += pieces or ""
         right = {**function, "arguments": pieces or ""}
-        if not is_first and right.get("name") in (None, "", self._names[ours]):
+        if not is_first and name in (None, "", self._names[ours]):
             right.pop("name", None)
+        self._names[ours] = self._names[ours] or name
         return right
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        return isinstance(orjson.loads(arguments), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _with_none(call: JSON) -> JSON:

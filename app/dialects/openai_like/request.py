@@ -16,11 +16,15 @@ class Manner:
     """Where a provider of OpenAI's type differs in what it takes."""
 
     new_limit: bool = False
-    """It knows `max_completion_tokens`; all others know `max_tokens`."""
+    """It knows OpenAI's newer words, `max_completion_tokens` and `developer`; all know `max_tokens` and `system`."""
     thought: str | None = None
     """What it calls the thought in an assistant message; None where the client's word goes on as it is."""
     stream_options: bool = True
     """It knows `stream_options`; the others refuse it, and report usage unasked."""
+    counts_logprobs: bool = False
+    """Its `logprobs` is how many; that of the others is true or false, with `top_logprobs` beside it."""
+    is_gateway: bool = False
+    """It may itself stand before others: what they need back under `provider_fields` goes on."""
 
 
 OPENAI_LIKE = Manner()
@@ -42,6 +46,9 @@ def chat_request(manner: Manner, model: str | None, payload: JSON) -> Body:
     """The same, with the messages as they were said there."""
     body = request(manner, model, payload)
     body.json["messages"] = [_message(manner, message) for message in payload["messages"]]
+    if manner.counts_logprobs and isinstance(body.json.get("logprobs"), bool):
+        others = body.json.pop("top_logprobs", 0)
+        body.json["logprobs"] = max(1, others) if body.json["logprobs"] else 0
     return body
 
 
@@ -52,9 +59,13 @@ def _message(manner: Manner, message: JSON) -> JSON:
         for key, value in message.items()
         if key != "provider_fields" and (value is not None or key == "content")  # some servers stumble over a null
     }
+    if said.get("role") == "developer" and not manner.new_limit:
+        said["role"] = "system"
     if not (message.get("provider_fields") or message.get("reasoning_content")):
         return said
     said |= kept(message)
+    if manner.is_gateway:
+        said |= _others(message)
     thought = said.get("reasoning_content")
     if isinstance(said.get("content"), list) and said["content"] is not message.get("content"):
         said.pop("reasoning_content", None)  # the thought is one of the parts
@@ -63,6 +74,13 @@ def _message(manner: Manner, message: JSON) -> JSON:
         del said["reasoning_content"]
         said.setdefault(manner.thought or "reasoning", thought)
     return said
+
+
+def _others(message: JSON) -> JSON:
+    """What is under `provider_fields` and not ours."""
+    fields = message.get("provider_fields")
+    others = {key: value for key, value in fields.items() if key != FIELDS} if isinstance(fields, dict) else {}
+    return {"provider_fields": others} if others else {}
 
 
 def kept(message: JSON) -> JSON:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.dialects import JSON
 from app.dialects.openai_like import choices as said
+from app.dialects.openai_like.logprobs import logprobs
 from app.dialects.openai_like.request import FIELDS
 from app.errors import Garbled
 
@@ -21,6 +22,11 @@ def completion(body: JSON) -> JSON:
 
 
 def _answer(body: JSON, kind: str, prefix: str, put_right: Any) -> JSON:
+    if said.is_error(body):
+        raise said.refused(body)
+    within = body.get("provider")
+    if not body.get("choices") and isinstance(within, dict) and within.get("choices"):
+        body = within  # OpenRouter, at times, below an answer of nulls
     found = said.objects(body.get("choices"), "list of choices")
     if not found:
         raise Garbled("the provider's answer has no choices")
@@ -49,6 +55,7 @@ def _chat_choice(choice: JSON, index: int, body: JSON) -> JSON:
     there = said.an_object(choice.get("message"), "message")  # a filtered choice has none (Azure)
     message = _message(there, body, index)
     changes = _common(choice, index, "tool_calls" if message.get("tool_calls") else "stop")
+    changes |= logprobs(choice, message.get("content"))
     if message is not choice.get("message"):
         changes["message"] = message
     return said.changed(choice, changes)
@@ -75,10 +82,18 @@ def _annotations(message: JSON) -> JSON:
     there = message.get("annotations")
     if not isinstance(there, list):
         return {}
-    known = [item for item in there if isinstance(item, dict) and item.get("type") == "url_citation"]
+    known = [item for item in there if _is_citation(item)]
     if len(known) == len(there):
         return {}
     return {"annotations": known, **said.with_fields(message, {"annotations": there})}
+
+
+def _is_citation(item: Any) -> bool:
+    said = item.get("url_citation") if isinstance(item, dict) and item.get("type") == "url_citation" else None
+    if not isinstance(said, dict):
+        return False
+    numbers, texts = ("start_index", "end_index"), ("title", "url")
+    return all(type(said.get(key)) is int for key in numbers) and all(isinstance(said.get(key), str) for key in texts)
 
 
 def _tool_calls(calls: list[JSON], seed: Any) -> list[JSON]:
@@ -96,9 +111,9 @@ def _tool_calls(calls: list[JSON], seed: Any) -> list[JSON]:
 
 def _tool_call(call: JSON, name: str) -> JSON:
     changes: JSON = {} if call.get("id") == name else {"id": name}
-    if not isinstance(call.get("type"), str):
-        changes["type"] = "function"
-    if (call.get("type") or "function") == "function":
+    if call.get("type") != "custom":
+        if call.get("type") != "function":
+            changes["type"] = "function"
         function = said.an_object(call.get("function"), "tool call")
         if not isinstance(function.get("name"), str):
             raise Garbled("the provider's tool call names no function")
@@ -109,11 +124,7 @@ def _tool_call(call: JSON, name: str) -> JSON:
 
 
 def _text_choice(choice: JSON, index: int, body: JSON) -> JSON:
-    changes = _common(choice, index, "stop")
-    text = choice.get("text")
-    if not isinstance(text, str):
-        raise Garbled("the provider's choice has no text")
-    return said.changed(choice, changes)
+    return said.changed(choice, {**_common(choice, index, "stop"), **said.text(choice)})
 
 
 def text_of_chat(body: JSON) -> JSON:
@@ -139,7 +150,11 @@ def embeddings(body: JSON) -> JSON:
     if not there:
         raise Garbled("the provider's answer has no embeddings")
     changes: JSON = {} if body.get("object") == "list" else {"object": "list"}
-    right = sorted((_embedding(item, index) for index, item in enumerate(there)), key=lambda item: item["index"])
+    places: list[Any] = [item.get("index") for item in there]
+    if not all(type(place) is int for place in places) or len(set(places)) < len(places):
+        places = list(range(len(there)))  # some number none, others all as 0: then they stand in order
+    right = [_embedding(item, place) for item, place in zip(there, places, strict=True)]
+    right.sort(key=lambda item: item["index"])
     if not said.same(right, there):
         changes["data"] = right
     changes |= _tokens(said.an_object(body.get("usage"), "usage"))
@@ -159,6 +174,6 @@ def _embedding(item: JSON, index: int) -> JSON:
     if not numbers and not isinstance(vector, str):
         raise Garbled("the provider's embedding is neither a list of numbers nor base64")
     changes: JSON = {} if item.get("object") == "embedding" else {"object": "embedding"}
-    if not isinstance(item.get("index"), int):
+    if item.get("index") != index:
         changes["index"] = index
     return said.changed(item, changes)

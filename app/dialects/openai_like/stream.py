@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from app.dialects import JSON, ChunkStream, refusal
+from app.dialects import JSON, ChunkStream
 from app.dialects.openai_like import choices as said
 from app.dialects.openai_like.delta import Deltas
 from app.dialects.openai_like.response import text_of_chat
-from app.errors import Cut, Garbled, Refused
+from app.errors import Cut, Garbled
 
 PutRight = Callable[[JSON], "JSON | None"]
 """A choice of a chunk -> the same put right, or None where nothing is left of it. Remembers those before it."""
@@ -42,11 +41,8 @@ def completion_stream() -> ChunkStream:
 
     def put_right(choice: JSON) -> JSON | None:
         reason = said.finish(choice)
-        changes = said.ended(choice, reason)
-        text = choice.get("text")
-        if not isinstance(text, str):
-            raise Garbled("the provider's choice has no text")
-        return said.changed(choice, changes) if text or not chunks.is_over(choice["index"]) else None
+        right = said.changed(choice, {**said.ended(choice, reason), **said.text(choice)})
+        return right if right["text"] or not chunks.is_over(choice["index"]) else None
 
     return _stream(chunks, put_right, lambda event: False)
 
@@ -62,24 +58,35 @@ def text_stream(chat: ChunkStream) -> ChunkStream:
             return
 
 
-_PLAIN = {"id", "object", "created", "model", "choices", "system_fingerprint", "obfuscation"}
+_PLAIN = {"id", "object", "created", "model", "choices", "system_fingerprint", "obfuscation", "usage", "service_tier"}
 _PLAIN_CHOICE = {"index", "delta", "finish_reason", "logprobs"}
 _PLAIN_DELTA = {"content", "reasoning_content"}
 
 
 def _plain_choice(event: JSON) -> JSON | None:
     """The choice of an event that has nothing to put right, as nearly all have: some text, some thought, no more."""
-    if not event.keys() <= _PLAIN or event.get("object") != "chat.completion.chunk" or not event.get("id"):
-        return None
-    choices = event.get("choices")
+    choices = event.get("choices") if _has_plain_head(event) else None
     choice = choices[0] if type(choices) is list and len(choices) == 1 else None
     if type(choice) is not dict or not choice.keys() <= _PLAIN_CHOICE or choice.get("finish_reason", "") is not None:
         return None
     delta = choice.get("delta")
     if type(delta) is not dict or type(choice.get("index")) is not int or not delta.keys() <= _PLAIN_DELTA:
         return None
-    sound = type(event.get("created")) is int and type(event.get("model")) is str
-    return choice if sound and all(text is None or type(text) is str for text in delta.values()) else None
+    plain = choice.get("logprobs") is None and all(text is None or type(text) is str for text in delta.values())
+    return choice if plain else None
+
+
+def _has_plain_head(event: JSON) -> bool:
+    """Whether nothing around the choices needs a change."""
+    return (
+        event.keys() <= _PLAIN
+        and event.get("object") == "chat.completion.chunk"
+        and type(event.get("id")) is str
+        and type(event.get("created")) is int
+        and type(event.get("model")) is str
+        and event.get("usage") is None
+        and event.get("service_tier") in (None, *said.TIERS)
+    )
 
 
 def _stream(chunks: _Chunks, put_right: PutRight, passes: Callable[[JSON], bool]) -> ChunkStream:
@@ -106,8 +113,9 @@ class _Chunks:
 
     def take(self, event: JSON, put_right: PutRight) -> list[JSON]:
         """The chunks that an event is: mostly one, and mostly the event itself."""
-        if event.get("error") or event.get("object") == "error":
-            raise _refused(event)
+        for holder in (event, event.get("x_groq")):
+            if isinstance(holder, dict) and said.is_error(holder):
+                raise said.refused(holder)
         found = said.objects(event.get("choices"), "list of choices")
         self._note_usage(event)
         if not found and self._usage is None:
@@ -119,7 +127,7 @@ class _Chunks:
         if not right:
             return self._of_usage(event, changes)
         self._early = {}
-        return [_without(_DROPPED if event.get("usage") else ("p",), said.changed(event, changes))]
+        return [_without(("p",) if event.get("usage") is None else _DROPPED, said.changed(event, changes))]
 
     def last(self) -> list[JSON]:
         """What is left at the end: the usage, where it came with a choice. Raises Cut if a choice has not ended."""
@@ -127,10 +135,11 @@ class _Chunks:
             raise Cut("the provider broke off the stream before it was whole")
         if self._usage is None:
             return []
-        return [{**self.head, "object": self._kind, "choices": [], "usage": self._usage}]
+        return [{**self._early, **self.head, "object": self._kind, "choices": [], "usage": self._usage}]
 
     def _hold(self, event: JSON) -> list[JSON]:
-        if "choices" not in event:
+        """Nothing yet: what an event without choices says (Portkey's `hook_results`) goes into the next chunk."""
+        if not event:
             raise Garbled("the provider sent an event that is no chunk")
         known = ("id", "object", "model", "created", "choices", "usage")
         self._early |= {key: value for key, value in event.items() if key not in known}
@@ -138,13 +147,10 @@ class _Chunks:
         return []
 
     def _note_usage(self, event: JSON) -> None:
-        usage = event.get("usage")
-        if usage is None:
-            usage = said.an_object(event.get("x_groq"), "x_groq").get("usage")
-        for choice in event.get("choices") or () if usage is None else ():
-            usage = usage or choice.get("usage")  # Moonshot
+        places = (event, event.get("x_groq"), *(event.get("choices") or ()))  # in choices: Moonshot
+        usage = next((place["usage"] for place in places if isinstance(place, dict) and place.get("usage")), None)
         if usage:
-            self._usage = said.usage(usage)
+            self._usage = said.usage(usage) or self._usage
 
     def _of_usage(self, event: JSON, changes: JSON) -> list[JSON]:
         """A chunk without choices: the usage, if it is the last one."""
@@ -152,18 +158,21 @@ class _Chunks:
             return []
         if self._usage is not event.get("usage"):
             changes["usage"] = self._usage
+        if not isinstance(event.get("choices"), list):
+            changes["choices"] = []
         self._usage = None
         return [said.changed(event, changes)]
 
     def _changes(self, event: JSON) -> JSON:
         """What is different around the choices. The first chunk that says who it is from says so for all."""
         changes: JSON = {**said.created(event), **said.service_tier(event), **self._early}
-        for key in ("id", "model", "created"):
-            if event.get(key):
-                self.head.setdefault(key, changes.get(key, event[key]))
+        for key, kind in _HEAD.items():
+            value = changes.get(key, event.get(key))
+            if value and isinstance(value, kind):
+                self.head.setdefault(key, value)
             elif key in self.head:
                 changes[key] = self.head[key]
-        if not isinstance(event.get("id"), str) and "id" not in self.head:
+        if "id" not in self.head:
             changes["id"] = self.head["id"] = f"chatcmpl-{said.hashed(event)}"
         if event.get("object") != self._kind:
             changes["object"] = self._kind
@@ -180,6 +189,9 @@ class _Chunks:
         return right
 
 
+_HEAD = {"id": str, "model": str, "created": int}
+"""What every chunk says alike."""
+
 _DROPPED = ("usage", "p")
 """Not in a chunk that has choices: the usage, which comes last; padding, against those who count bytes (Mistral)."""
 
@@ -188,10 +200,3 @@ def _without(keys: tuple[str, ...], chunk: JSON) -> JSON:
     if not any(key in chunk for key in keys):
         return chunk
     return {key: value for key, value in chunk.items() if key not in keys}
-
-
-def _refused(event: JSON) -> Refused:
-    told: Any = refusal.of(event)
-    return Refused(
-        refusal.status_of(event), told.message, type=told.type, code=told.code, param=told.param, extra=told.extra
-    )
