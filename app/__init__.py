@@ -11,12 +11,13 @@ from flask import Flask
 from app import api
 from app.api.weir import KEY, Weir
 from app.config import Live, config_path
+from app.failover import InFlight
 from app.gateway import Gateway
 from app.images import Fetcher
 from app.limits import Limiter
 from app.local.adapter import LocalAdapter
 from app.telemetry import metrics
-from app.transport import SocketAdapter, Transport, proxy_chooser
+from app.transport import Transport, adapter_for, proxy_chooser
 
 
 def create_app(path: Path | None = None) -> Flask:
@@ -25,8 +26,9 @@ def create_app(path: Path | None = None) -> Flask:
     app = Flask("weir", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
-    gateway = Gateway(_transport(live), Fetcher(live.snapshot.network.ca_bundle))
-    app.extensions[KEY] = Weir(live, gateway, Limiter(_limits_storage(live)))
+    limiter = Limiter(_limits_storage(live))
+    gateway = Gateway(_transport(live), Fetcher(live.snapshot.network.ca_bundle), limiter)
+    app.extensions[KEY] = Weir(live, gateway, limiter, InFlight("the gateway has"))
     api.register(app)
     metrics.CONFIG_VALID.set(1)
     return app
@@ -46,7 +48,8 @@ def start(app: Flask) -> None:
 
 def _transport(live: Live) -> Transport:
     network = live.snapshot.network
-    sockets = SocketAdapter(
+    sockets = adapter_for(
+        network.transport,
         ca_bundle=network.ca_bundle,
         proxy_for=proxy_chooser(network.http_proxy, network.https_proxy, network.no_proxy),
     )

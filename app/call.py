@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait for a provider, in seconds."""
+    """How long one attempt waits for a provider, in seconds."""
 
     connect: float = 5.0
     """For the TCP connection and the TLS handshake."""
-    first_token: float = 60.0
+    first_token: float = 30.0
     """For the first event of a stream."""
-    idle: float = 60.0
+    idle: float = 30.0
     """Between two events of a stream that has begun."""
     total: float = 600.0
     """For the whole exchange, stream or not."""

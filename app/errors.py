@@ -7,6 +7,7 @@
     ├── TooLarge            413                the body is over the limit
     ├── UnsupportedMedia    415                a content type or content encoding that we cannot read
     ├── LimitExceeded       429                the endpoint's own limit is used up
+    ├── Busy                503                max_in_flight calls are out; nothing is queued
     ├── NotImplementedYet   501                part of MLflow's surface that has no function here
     └── UpstreamError       502                the provider's side failed; nothing that the caller sent is wrong
         ├── Refused         as the provider    the provider answered with an error of its own
@@ -163,6 +164,13 @@ class LimitExceeded(GatewayError):
     code = "rate_limit_exceeded"
 
 
+class Busy(GatewayError):
+    """As many calls are in flight as there may be."""
+
+    status = 503
+    code = "gateway_busy"
+
+
 class NotImplementedYet(GatewayError):
     """A part of MLflow's surface that answers 501 there too."""
 
@@ -176,6 +184,8 @@ class UpstreamError(GatewayError):
     status = 502
     type = "upstream_error"
     code: str | None = "upstream_error"
+    silent = False
+    """Whether the provider had said nothing for long: it is not asked again."""
 
 
 class Refused(UpstreamError):
@@ -234,6 +244,7 @@ class TimedOut(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+    silent = True
 
 
 class ConfigError(Exception):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,113 +12,85 @@ from app import images
 from app.call import Call
 from app.chunks import stamped
 from app.config import Endpoint
-from app.dialects import JSON, openai, vectors
-from app.errors import BadRequest, Garbled, GatewayError, InvalidPayload, Problem, Refused, TimedOut
+from app.dialects import JSON, vectors
+from app.errors import Garbled, GatewayError, Refused, TimedOut
+from app.failover import Attempt, Standings, Targets, Visit
+from app.limits import Limiter
 from app.providers import with_bearer
+from app.pursuit import Pursuit, Question
 from app.refusals import passed_on, refused, refused_under_200, retold
-from app.schemas import CHAT, EMBEDDINGS
-from app.schemas.numbers import check_exact
+from app.reply import Opened, Reply, StreamReply
+from app.request import Request, fetches_images, prepare
+from app.schemas import EMBEDDINGS
 from app.stream import Stream
 from app.telemetry import Invocation
 from app.tokens import OAuthTokens
 from app.transport import MAX_ERROR_BYTES, Answer, Resumed, Transport, read1, read_all
-from app.version import __version__
 
-_HEADERS = {
-    "Content-Type": "application/json",
-    "Accept-Encoding": "identity",
-    "User-Agent": f"weir/{__version__}",
-}
-_WHOLE = {**_HEADERS, "Accept": "application/json"}
-_STREAM = {**_HEADERS, "Accept": "text/event-stream"}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client asks of an endpoint: the payload, loaded and checked, and the call that answers it."""
-
-    endpoint: Endpoint
-    payload: JSON = field(repr=False)
-    streams: bool
-    calls: tuple[Call, ...] = field(repr=False)
-    """One, or several for more embeddings than the provider takes at once; without credentials."""
-    adjusted: tuple[str, ...] = ()
-    """Parameters that the provider does not get as the client said them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer for the client: JSON bytes, and the provider's headers that it may see."""
-
-    body: bytes
-    headers: Mapping[str, str]
-
-
-def fetches_images(endpoint: Endpoint, payload: JSON) -> bool:
-    """Whether images must be fetched before the request can be prepared."""
-    wanted = endpoint.fetch_images and endpoint.translator.wants_bytes and endpoint.type == CHAT
-    return wanted and any(images.named(payload))
-
-
-def prepare(endpoint: Endpoint, payload: JSON, raw: bytes) -> Request:
-    """The request and its calls. Pure. `raw` is the payload as the client wrote it.
-
-    Raises InvalidPayload for what the provider's dialect cannot say and for numbers that cannot be held, BadRequest for
-    what is nested too deep.
-    """
-    streams = payload.get("stream") is True and endpoint.type != EMBEDDINGS
-    if streams and not endpoint.translator.can_stream:
-        raise InvalidPayload([Problem(("stream",), f"{endpoint.provider.name} does not stream {endpoint.type}")])
-    said = openai.asking_usage(payload) if streams and endpoint.asks_usage else payload
-    bodies = [endpoint.translator.request(endpoint.model or "", part) for part in _parts(endpoint, said)]
-    adjusted = tuple(dict.fromkeys(name for body in bodies for name in body.adjusted))
-    if adjusted and endpoint.refuses_unsupported:
-        raise InvalidPayload([Problem((name,), f"{endpoint.provider.name} does not take this") for name in adjusted])
-    url, headers = (endpoint.stream_url, _STREAM) if streams else (endpoint.url, _WHOLE)
-    calls = tuple(Call(url, headers, _written(body.json, raw), endpoint.timeouts) for body in bodies)
-    return Request(endpoint, payload, streams, calls, adjusted)
-
-
-def _parts(endpoint: Endpoint, payload: JSON) -> list[JSON]:
-    """The payload or, where it holds more inputs than one call takes, several with some of them each."""
-    most, said = endpoint.translator.batch, payload.get("input")
-    if most is None or not isinstance(said, list) or len(said) <= most:
-        return [payload]
-    return [{**payload, "input": said[start : start + most]} for start in range(0, len(said), most)]
-
-
-def _written(body: JSON, raw: bytes) -> bytes:
-    try:
-        written = orjson.dumps(body)
-    except orjson.JSONEncodeError as error:
-        raise BadRequest(f"the payload cannot be written as JSON: {error}") from error
-    check_exact(raw, written)
-    return written
+__all__ = ["Gateway", "Question", "Reply", "StreamReply", "Targets"]
 
 
 class Gateway:
     """Calls providers and reads their answers."""
 
-    def __init__(self, transport: Transport, fetch: images.Fetch) -> None:
-        self._transport, self._fetch = transport, fetch
+    def __init__(self, transport: Transport, fetch: images.Fetch, limiter: Limiter) -> None:
+        self._transport, self._fetch, self._limiter = transport, fetch, limiter
         self._tokens = OAuthTokens(transport)
+        self.standings = Standings()
+        """How each endpoint stands, as this worker process has seen it."""
 
-    def with_images(self, payload: JSON) -> JSON:
-        """A chat payload with the images that it names by URL in their place. Raises InvalidPayload."""
-        return images.fetched(payload, self._fetch)
+    def question(self, targets: Targets, payload: JSON, raw: bytes) -> tuple[Question, dict[str, str]]:
+        """What is asked, counted against the first target's limit, and the headers that tell of the limit.
 
-    def invoke(self, request: Request, invocation: Invocation) -> Reply:
-        """One whole answer. Raises UpstreamError."""
-        invocation.upstream_begins()
+        Raises InvalidPayload, LimitExceeded. A payload that is refused is counted only where images are fetched.
+        """
+        named = targets[0]
+        first = None if fetches_images(named, payload) else prepare(named, payload, raw)
+        told = dict(self._limiter.hit(named))
         try:
-            answers = [self._send(request.endpoint, call) for call in request.calls]
-        finally:
-            invocation.upstream_ends()
+            return Question(targets, payload, raw, first or self._prepared(named, payload, raw)), told
+        except GatewayError as error:
+            error.headers = {**error.headers, **told}
+            raise
+
+    def invoke(self, question: Question, invocation: Invocation) -> Reply:
+        """One whole answer. Raises GatewayError."""
+        return self._pursuit(question, invocation).begin(partial(self._answer, invocation))
+
+    def stream(self, question: Question, invocation: Invocation, keep_alive: float) -> StreamReply:
+        """An answer in pieces, begun: its first event is here. Raises GatewayError where there will be none."""
+        ask = partial(self._open, invocation, keep_alive)
+        return StreamReply(self._pursuit(question, invocation), ask, keep_alive)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._transport.close()
+
+    def _pursuit(self, question: Question, invocation: Invocation) -> Pursuit:
+        return Pursuit(question, self.standings, invocation, partial(self._prepare_next, question))
+
+    def _prepare_next(self, question: Question, target: Endpoint) -> Request:
+        """The request for one that stands in. Its own limit holds too. Raises LimitExceeded, InvalidPayload."""
+        request = self._prepared(target, question.payload, question.raw)
+        self._limiter.hit(target)
+        return request
+
+    def _prepared(self, target: Endpoint, payload: JSON, raw: bytes) -> Request:
+        if fetches_images(target, payload):
+            payload = images.fetched(payload, self._fetch)
+        return prepare(target, payload, raw)
+
+    def _answer(self, invocation: Invocation, request: Request, attempt: Attempt, visit: Visit) -> Reply:
+        """One attempt at a whole answer."""
+        answers = [self._send(request.endpoint, call) for call in request.calls]
+        invocation.upstream_ends()
         said = [_said(request.endpoint, answer) for answer in answers]
         made = _made(request, said, invocation.request_id)
         invocation.count(made.get("usage"))
         body = answers[0].body if made is said[0] else orjson.dumps(made)
-        return Reply(body, {**passed_on(answers[-1].headers), **_adjusted(request)})
+        visit.succeeds()
+        visit.ends()
+        return Reply(request.endpoint, body, {**passed_on(answers[-1].headers), **_told(request, invocation)})
 
     def _send(self, endpoint: Endpoint, call: Call) -> Answer:
         try:
@@ -133,9 +104,11 @@ class Gateway:
             call = with_bearer(call, self._tokens(grant))
         return endpoint.provider.authorize(endpoint.settings, call)
 
-    def stream(self, request: Request, invocation: Invocation, keep_alive: float) -> Stream:
-        """An answer in pieces, begun: its first event is here. Raises UpstreamError where there will be none."""
-        invocation.upstream_begins()
+    def _open(
+        self, invocation: Invocation, keep_alive: float, request: Request, attempt: Attempt, visit: Visit
+    ) -> Opened:
+        """One attempt at an answer in pieces, up to its first event."""
+        asked = time.monotonic()
         response = self._transport.open(self._authorized(request.endpoint, request.calls[0]))
         try:
             if not 200 <= response.status_code < 300 or _is_document(request, response):
@@ -144,23 +117,21 @@ class Gateway:
             response.raw.close()
             raise
         body: Any = response.raw  # a Body, whatever requests' types say
-        stream = Stream(request.endpoint, request.payload, body, invocation, keep_alive)
+        stream = Stream(request, body, invocation, keep_alive, asked)
         try:
-            stream.headers = {**passed_on(response.headers), **_adjusted(request)}
+            stream.headers = {**passed_on(response.headers), **_told(request, invocation)}
             stream.begin()
         except BaseException:
             stream.close()
             raise
-        return stream
-
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        self._transport.close()
+        visit.begins()
+        return Opened(stream, attempt, visit)
 
 
-def _adjusted(request: Request) -> dict[str, str]:
-    """Which parameters the provider did not get as they were said."""
-    return {"X-Gateway-Adjusted": ", ".join(request.adjusted)} if request.adjusted else {}
+def _told(request: Request, invocation: Invocation) -> dict[str, str]:
+    """Who answered, after how many calls, and which parameters did not reach them as they were said."""
+    told = {"X-Gateway-Endpoint": request.endpoint.name, "X-Gateway-Attempts": str(invocation.attempts)}
+    return {**told, "X-Gateway-Adjusted": ", ".join(request.adjusted)} if request.adjusted else told
 
 
 def _said(endpoint: Endpoint, answer: Answer) -> JSON:
@@ -194,7 +165,7 @@ def _is_document(request: Request, response: Any) -> bool:
     if "json" not in response.headers.get("content-type", ""):
         return False
     try:
-        first = read1(response.raw, request.endpoint.timeouts.first_token)
+        first = read1(response.raw, request.timeouts.first_token)
     except TimeoutError as error:
         raise TimedOut("the provider sent no first token in time") from error
     response.raw = Resumed(first, response.raw)
@@ -204,7 +175,7 @@ def _is_document(request: Request, response: Any) -> bool:
 def _no_stream(request: Request, response: Any) -> GatewayError:
     """The error that a provider answered with where a stream was asked for."""
     try:
-        body = read_all(response.raw, request.endpoint.timeouts, MAX_ERROR_BYTES, cut=True)
+        body = read_all(response.raw, request.timeouts, MAX_ERROR_BYTES, cut=True)
     except TimeoutError as error:
         raise TimedOut("the provider's answer was not whole within its total time") from error
     if not 200 <= response.status_code < 300:

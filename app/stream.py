@@ -7,9 +7,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 
 from app.chunks import chunks_of
-from app.config import Endpoint
-from app.dialects import JSON
-from app.errors import Cut, Garbled, GatewayError, TimedOut
+from app.errors import Cut, Garbled, GatewayError, TimedOut, UpstreamError
+from app.request import Request
 from app.sse import Event
 from app.telemetry import Invocation
 from app.transport import Body, read1
@@ -27,12 +26,12 @@ class Stream:
     headers: Mapping[str, str] = {}
     """The provider's headers that the client may see."""
 
-    def __init__(
-        self, endpoint: Endpoint, payload: JSON, body: Body, invocation: Invocation, keep_alive: float
-    ) -> None:
-        """`keep_alive`: seconds of silence that make an empty batch."""
-        self._endpoint, self._body, self._invocation, self._keep_alive = endpoint, body, invocation, keep_alive
-        self._chunks = chunks_of(endpoint, payload, invocation)
+    def __init__(self, request: Request, body: Body, invocation: Invocation, keep_alive: float, asked: float) -> None:
+        """`keep_alive`: seconds of silence that make an empty batch; `asked`: when the call began (monotonic)."""
+        self._endpoint, self._timeouts = request.endpoint, request.timeouts
+        self._body, self._invocation, self._keep_alive = body, invocation, keep_alive
+        self._chunks = chunks_of(request.endpoint, request.payload, invocation)
+        self._heard = asked  # when the provider said something that counts
         self._begun = self._done = self._over = False
         self._first: list[bytes] = []
         self._rest = self._batches()
@@ -67,6 +66,9 @@ class Stream:
             if chunks := self._last():
                 yield chunks
             self._over = True
+        except UpstreamError as error:
+            error.silent = error.silent or time.monotonic() - self._heard >= self._timeouts.idle / 2
+            raise
         finally:
             self._invocation.upstream_ends()
 
@@ -78,11 +80,9 @@ class Stream:
 
     def _reads(self) -> Iterator[bytes]:
         """What the provider sends, as it comes; b"" for a silence. Comments do not count as the first token."""
-        timeouts = self._endpoint.timeouts
-        heard = self._invocation.upstream_started
         while True:
-            limit = timeouts.idle if self._begun else timeouts.first_token
-            left = heard + limit - time.monotonic()
+            limit = self._timeouts.idle if self._begun else self._timeouts.first_token
+            left = self._heard + limit - time.monotonic()
             if left <= 0:
                 raise TimedOut(self._silence(limit))
             try:
@@ -94,7 +94,7 @@ class Stream:
                 return
             yield data
             if self._begun:
-                heard = time.monotonic()
+                self._heard = time.monotonic()  # only now: how long a client takes to read is not the provider's
 
     def _silence(self, seconds: float) -> str:
         what = "nothing more" if self._begun else "no first token"

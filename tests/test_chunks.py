@@ -23,7 +23,7 @@ KEY = "canary-key-7f3a"
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Endpoint:
-    return endpoint(tmp_path, f"{{api_base: 'http://127.0.0.1:1', api_key: {KEY}}}", "openai-compatible")
+    return endpoint(tmp_path, f"{{openai_api_base: 'http://127.0.0.1:1', openai_api_key: {KEY}}}", "openai")
 
 
 @pytest.fixture

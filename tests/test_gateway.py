@@ -81,7 +81,7 @@ def test_the_provider_reads_what_the_client_said_but_for_the_model(
     gateway: Gateway, upstream: Upstream, url: str
 ) -> None:
     named = {"model": "chat"} if url == ON_V1 else {}
-    assert gateway(endpoint(upstream)).post(url, json={**RICH, **named}).status_code == 200
+    assert gateway(endpoint(upstream, provider="openai")).post(url, json={**RICH, **named}).status_code == 200
     assert upstream.requests[0].json == {**RICH, "model": "gpt-4o-mini"}
     assert b"0.1" in upstream.requests[0].body
 
@@ -103,7 +103,7 @@ ANSWER = json.dumps(
             {
                 "index": 0,
                 "message": {"role": "assistant", "content": "provider", "reasoning_content": "hm"},
-                "logprobs": {"content": [{"token": "Hi", "logprob": -0.1}]},
+                "logprobs": {"content": [{"token": "Hi", "logprob": -0.1, "top_logprobs": []}]},
                 "finish_reason": "stop",
             }
         ],
@@ -141,7 +141,8 @@ def test_a_provider_that_names_itself_is_left_as_it_is(gateway: Gateway, upstrea
 @pytest.mark.parametrize("body", [b"{}", b" { } "])
 def test_an_empty_object_names_its_provider_too(gateway: Gateway, upstream: Upstream, body: bytes) -> None:
     upstream.replies = bytes_reply(body)
-    assert gateway(endpoint(upstream)).post(ON_GATEWAY, json=CHAT).get_json() == {"provider": "openai-compatible"}
+    client = gateway(endpoint(upstream, provider="openai"))
+    assert client.post(ON_GATEWAY, json=CHAT).get_json() == {"provider": "openai"}
 
 
 def test_completions_and_embeddings_pass_as_they_are(gateway: Gateway, upstream: Upstream) -> None:
@@ -285,3 +286,23 @@ def test_what_is_left_of_a_key_in_a_refusal_of_it_is_taken_out(gateway: Gateway,
     assert response.status_code == 401
     assert "3f9a" not in response.text
     assert "endpoint 'chat'" in response.get_json()["error"]["message"]
+
+
+def test_openai_does_not_get_what_other_providers_put_into_the_conversation(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    foreign = {"provider_fields": {"anthropic": {"content": []}}}
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [{**call, "extra_content": {"google": {}}}], **foreign},
+        {"role": "tool", "tool_call_id": "c1", "content": "7"},
+        {"role": "assistant", "content": "Seven.", **foreign},
+    ]
+    gateway(endpoint(upstream, provider="openai")).post(ON_GATEWAY, json={"messages": messages})
+    assert upstream.requests[0].json["messages"] == [
+        messages[0],
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        messages[2],
+        {"role": "assistant", "content": "Seven."},
+    ]

@@ -291,7 +291,7 @@ def near(client: FlaskClient) -> FlaskClient:
     """The client of a gateway that may fetch from this machine."""
     sockets = SocketAdapter()
     held = client.application.extensions[WEIR]
-    calls = Calls(Transport({"http": sockets, "https": sockets}), Fetcher(allow=lambda address: True))
+    calls = Calls(Transport({"http": sockets, "https": sockets}), Fetcher(allow=lambda address: True), held.limiter)
     client.application.extensions[WEIR] = replace(held, gateway=calls)
     return client
 

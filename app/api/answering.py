@@ -9,14 +9,13 @@ from typing import Any
 import orjson
 from flask import Response, g, request
 
-from app import schemas
+from app import failover, schemas
 from app.api import errors, frames
 from app.api.request_id import request_id
-from app.api.weir import weir
+from app.api.weir import snapshot, weir
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
-from app.gateway import Request, fetches_images, prepare
-from app.stream import Stream
+from app.gateway import Question, StreamReply
 from app.telemetry import Invocation
 
 log = logging.getLogger("weir.api")
@@ -37,17 +36,27 @@ def begin(name: str | None) -> Invocation:
     return invocation
 
 
-def answer(target: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
-    """Check a payload, count it, call the provider, and answer as the client asked: whole or in pieces."""
-    invocation: Invocation = g.invocation
-    endpoint = target.pick() if isinstance(target, TrafficRoute) else target
-    invocation.endpoint, invocation.bytes_in = endpoint, len(raw)
-    schemas.check(endpoint.type, payload)
-    asked = None if fetches_images(endpoint, payload) else prepare(endpoint, payload, raw)
-    limit_headers = weir().limiter.hit(endpoint)  # a payload that is refused counts only where images are fetched
+def answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
+    """Check a payload, count it, have it answered, and answer as the client asked: whole or in pieces."""
+    in_flight = weir().in_flight
+    in_flight.take(snapshot().max_in_flight)
     try:
-        asked = asked or prepare(endpoint, weir().gateway.with_images(payload), raw)
-        response = (_stream if asked.streams else _whole)(asked, invocation, decorate)
+        response = _answer(asked, payload, raw, decorate)
+    except BaseException:
+        in_flight.give()
+        raise
+    response.call_on_close(in_flight.give)
+    return response
+
+
+def _answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
+    invocation: Invocation = g.invocation
+    targets = failover.targets(asked, request.headers.get(snapshot().session_header))
+    invocation.endpoint, invocation.bytes_in = targets[0], len(raw)
+    schemas.check(targets[0].type, payload)
+    question, limit_headers = weir().gateway.question(targets, payload, raw)
+    try:
+        response = (_stream if question.first.streams else _whole)(question, invocation, decorate)
     except GatewayError as error:
         error.headers = {**error.headers, **limit_headers}
         raise
@@ -55,9 +64,9 @@ def answer(target: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes,
     return response
 
 
-def _whole(asked: Request, invocation: Invocation, decorate: Decorate) -> Response:
-    reply = weir().gateway.invoke(asked, invocation)
-    body = decorate(asked.endpoint, reply.body)
+def _whole(question: Question, invocation: Invocation, decorate: Decorate) -> Response:
+    reply = weir().gateway.invoke(question, invocation)
+    body = decorate(reply.endpoint, reply.body)
     response = Response(body, content_type="application/json")
     response.headers.update({**reply.headers, "Server-Timing": invocation.server_timing()})
     invocation.status, invocation.bytes_out = 200, len(body)
@@ -65,10 +74,10 @@ def _whole(asked: Request, invocation: Invocation, decorate: Decorate) -> Respon
     return response
 
 
-def _stream(asked: Request, invocation: Invocation, decorate: Decorate) -> Response:
+def _stream(question: Question, invocation: Invocation, decorate: Decorate) -> Response:
     invocation.stream = True
-    stream = weir().gateway.stream(asked, invocation, weir().live.snapshot.keep_alive)
-    batches = ([decorate(asked.endpoint, chunk) for chunk in batch] for batch in stream)
+    stream = weir().gateway.stream(question, invocation, snapshot().keep_alive)
+    batches = ([decorate(stream.endpoint, chunk) for chunk in batch] for batch in stream)
     write, content_type = frames.EVENTS if _reads_events() else frames.ARRAY
     body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)
     response = Response(body, content_type=content_type)
@@ -79,7 +88,7 @@ def _stream(asked: Request, invocation: Invocation, decorate: Decorate) -> Respo
     return response
 
 
-def _end(stream: Stream, invocation: Invocation) -> None:
+def _end(stream: StreamReply, invocation: Invocation) -> None:
     stream.close()
     if not invocation.delivered and invocation.error is None:
         invocation.error = "client_left"

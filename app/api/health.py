@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app.api.weir import weir
+from app.failover import Standing
 from app.telemetry import metrics
 
 blueprint = Blueprint("health", __name__)
@@ -26,10 +28,25 @@ def live() -> dict[str, Any]:
 
 @blueprint.get("/health/ready")
 def ready() -> dict[str, Any]:
-    """Ready to serve, and whether the configuration file is what serves. What is wrong with it, the log says."""
+    """Ready to serve, and whether the configuration file is what serves. What is wrong with it, the log says.
+
+    With `?verbose=1` also how the endpoints stand, as the worker process that answers has seen them.
+    """
     now = weir().live
     config = {"valid": not now.problems, "problems": len(now.problems), "endpoints": len(now.snapshot.endpoints)}
-    return {"status": "OK", "config": config}
+    said: dict[str, Any] = {"status": "OK", "config": config}
+    return {**said, "worker": _worker()} if request.args.get("verbose") == "1" else said
+
+
+def _worker() -> dict[str, Any]:
+    """How the endpoints stand that this worker process has called: the others may have seen other failures."""
+    standings = {standing.name: _standing(standing) for standing in weir().gateway.standings.all()}
+    return {"pid": os.getpid(), "in_flight": weir().in_flight.count, "endpoints": standings}
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    breaker = standing.breaker
+    return {"breaker": breaker.state.value, "failures": breaker.failures, "in_flight": standing.in_flight.count}
 
 
 @blueprint.get("/metrics")

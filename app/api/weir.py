@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import current_app
+from flask import current_app, g
 
 from app.config import Live, Snapshot
+from app.failover import InFlight
 from app.gateway import Gateway
 from app.limits import Limiter
 
@@ -20,6 +21,7 @@ class Weir:
     live: Live
     gateway: Gateway
     limiter: Limiter
+    in_flight: InFlight
 
     def close(self) -> None:
         """Let go of connections and files; they come back when they are needed."""
@@ -34,5 +36,8 @@ def weir() -> Weir:
 
 
 def snapshot() -> Snapshot:
-    """The configuration as it is now: a request reads it once."""
-    return weir().live.snapshot
+    """The configuration as it was when the current request read it first."""
+    held: Snapshot | None = g.get("snapshot")
+    if held is None:
+        held = g.snapshot = weir().live.snapshot
+    return held

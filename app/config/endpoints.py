@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from app.call import Timeouts
+from app.config import policy
+from app.config.names import Names
 from app.config.problems import Problems
 from app.config.schema import EndpointSchema, parse_period
 from app.config.settings import SettingsReader
@@ -25,15 +27,17 @@ _ENTRY = EndpointSchema()
 class EndpointReader:
     """Reads entries of one file."""
 
-    def __init__(self, problems: Problems, settings: SettingsReader, timeouts: Mapping[str, float]) -> None:
-        """`timeouts` are the file's own, for endpoints that have none."""
-        self._problems, self._settings, self._timeouts = problems, settings, timeouts
+    def __init__(self, problems: Problems, settings: SettingsReader, names: Names, file: Entry) -> None:
+        """`file` holds what the top of the file says for endpoints that do not say it themselves."""
+        self._problems, self._settings, self._names, self._file = problems, settings, names, file
+        self._fallbacks: dict[str, list[str]] = {}
         for words in of_other_packages().problems:
             problems.add((), words)
 
     def read(self, raw: Any, path: Path) -> Endpoint | None:
         """The endpoint; None, with the problems noted, if anything about it is wrong."""
         entry = self._problems.load(_ENTRY, raw, path)
+        self._check_fallbacks(raw, path)
         model = raw.get("model") if isinstance(raw, dict) else None
         if not isinstance(model, dict):
             return None
@@ -46,13 +50,34 @@ class EndpointReader:
             return None
         return self._endpoint(entry, provider, translator, settings)
 
+    def with_fallbacks(self, endpoints: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+        """The endpoints, each with those that stand in for it."""
+        return {
+            name: replace(alone, fallbacks=self._standing_in(alone, endpoints)) for name, alone in endpoints.items()
+        }
+
+    def _standing_in(self, endpoint: Endpoint, endpoints: Mapping[str, Endpoint]) -> tuple[Endpoint, ...]:
+        """Those that are right and, where the top of the file names them for all, that can."""
+        named = (endpoints.get(name) for name in self._fallbacks[endpoint.name] if name != endpoint.name)
+        return tuple(other for other in named if other and other.type == endpoint.type)
+
+    def _check_fallbacks(self, raw: Any, path: Path) -> None:
+        names = raw.get("fallbacks") if isinstance(raw, dict) else None
+        self._names.check_all(names, raw.get("endpoint_type") if names else None, (*path, "fallbacks"))
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            if name == raw.get("name"):
+                self._problems.add((*path, "fallbacks", index), f"'{name}' cannot stand in for itself")
+
     def _endpoint(self, entry: Entry, provider: Provider, translator: Translator, settings: Settings) -> Endpoint:
         model = entry["model"].get("name")
+        said = policy.said(entry, self._file)
+        alone, hurried = policy.timeouts(said)
+        self._fallbacks[entry["name"]] = said.get("fallbacks", [])
         return Endpoint(
             name=entry["name"], type=entry["endpoint_type"], provider=provider, model=model, settings=settings,
             translator=translator, url=provider.url(settings, model or "", translator.path),
             stream_url=provider.url(settings, model or "", translator.stream_path or translator.path),
-            timeouts=Timeouts(**{**self._timeouts, **entry.get("timeouts", {})}), limit=_limit(entry.get("limit")),
+            timeouts=alone, hurried=hurried, policy=policy.policy(said), limit=_limit(entry.get("limit")),
             refuses_unsupported=entry.get("unsupported") == "error", fetch_images=entry.get("fetch_images", False),
         )  # fmt: skip
 

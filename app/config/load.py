@@ -11,6 +11,7 @@ from typing import Any
 
 from app.config import source
 from app.config.endpoints import EndpointReader
+from app.config.names import Names
 from app.config.network import network
 from app.config.problems import Problems
 from app.config.routes import RouteReader
@@ -21,7 +22,7 @@ from app.errors import ConfigError
 
 _FILE = FileSchema()
 
-_OPTIONS = ("keep_alive", "max_body", "limits_storage")
+_OPTIONS = ("keep_alive", "max_body", "max_in_flight", "session_header", "limits_storage")
 
 
 def config_path() -> Path:
@@ -49,8 +50,11 @@ def _snapshot(data: Mapping[str, Any], path: Path, problems: Problems) -> Snapsh
         problems.add(
             ("endpoints",) if "endpoints" in data else (), "the key 'endpoints' is missing or empty; say [] for none"
         )
-    endpoints = _endpoints(data, EndpointReader(problems, settings, file.get("timeouts", {})))
-    routes = _routes(data, problems, endpoints)
+    types = {entry["name"]: entry.get("endpoint_type") for _, entry in _entries(data, "endpoints") if _name(entry)}
+    names = Names(problems, types)
+    names.check_all(file.get("fallbacks"), None, ("fallbacks",))
+    endpoints = _endpoints(data, EndpointReader(problems, settings, names, file))
+    routes = _routes(data, problems, endpoints, names)
     _check_names(data, problems)
     return Snapshot(
         MappingProxyType(endpoints), MappingProxyType(routes), network=network(file, problems),
@@ -61,12 +65,13 @@ def _snapshot(data: Mapping[str, Any], path: Path, problems: Problems) -> Snapsh
 
 def _endpoints(data: Mapping[str, Any], reader: EndpointReader) -> dict[str, Endpoint]:
     read = [reader.read(entry, ("endpoints", index)) for index, entry in _entries(data, "endpoints")]
-    return {endpoint.name: endpoint for endpoint in read if endpoint}
+    return reader.with_fallbacks({endpoint.name: endpoint for endpoint in read if endpoint})
 
 
-def _routes(data: Mapping[str, Any], problems: Problems, endpoints: Mapping[str, Endpoint]) -> dict[str, TrafficRoute]:
-    types = {entry["name"]: entry.get("endpoint_type") for _, entry in _entries(data, "endpoints") if _name(entry)}
-    reader = RouteReader(problems, endpoints, types)
+def _routes(
+    data: Mapping[str, Any], problems: Problems, endpoints: Mapping[str, Endpoint], names: Names
+) -> dict[str, TrafficRoute]:
+    reader = RouteReader(problems, endpoints, names)
     read = [reader.read(entry, ("routes", index)) for index, entry in _entries(data, "routes")]
     return {route.name: route for route in read if route}
 

@@ -22,6 +22,7 @@ def network(file: Mapping[str, Any], problems: Problems) -> Network:
         https_proxy=_proxy(proxy or _environment("https_proxy", "HTTPS_PROXY"), problems),
         no_proxy=file.get("no_proxy") or _environment("no_proxy", "NO_PROXY"),
         ca_bundle=_ca_bundle(file, problems),
+        transport=file.get("transport", "sockets"),
     )
 
 

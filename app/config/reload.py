@@ -59,7 +59,7 @@ class Live:
         before, self.snapshot, self.problems = self.snapshot, snapshot, ()
         log.info("%s was reloaded: %d endpoints", self.path, len(snapshot.endpoints))
         if (before.network, before.limits_storage) != (snapshot.network, snapshot.limits_storage):
-            log.warning("proxies, ca_bundle and limits_storage change only when the gateway is started anew")
+            log.warning("transport, proxies, ca_bundle and limits_storage change only when the gateway is started anew")
 
     def _complain(self, error: ConfigError) -> bool:
         """Once for each state of the file; the snapshot stays."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.config.names import Names
 from app.config.problems import Problems
 from app.config.schema import RouteSchema
 from app.config.snapshot import Endpoint, TrafficRoute
 from app.config.source import Path
-from app.providers.settings import nearest
 
 _ENTRY = RouteSchema()
 
@@ -17,9 +17,9 @@ _ENTRY = RouteSchema()
 class RouteReader:
     """Reads entries of one file."""
 
-    def __init__(self, problems: Problems, endpoints: Mapping[str, Endpoint], types: Mapping[str, Any]) -> None:
-        """`endpoints` are those that are right; `types` the endpoint types of all that the file names."""
-        self._problems, self._endpoints, self._types = problems, endpoints, types
+    def __init__(self, problems: Problems, endpoints: Mapping[str, Endpoint], names: Names) -> None:
+        """`endpoints` are those that are right; `names` are of all that the file has."""
+        self._problems, self._endpoints, self._names = problems, endpoints, names
 
     def read(self, raw: Any, path: Path) -> TrafficRoute | None:
         """The route; None, with the problems noted, if anything about it or its endpoints is wrong."""
@@ -29,18 +29,11 @@ class RouteReader:
             return None
         for index, arm in enumerate(arms):
             if isinstance(arm, dict):
-                self._check_name(arm.get("name"), raw.get("task_type"), (*path, "destinations", index, "name"))
+                self._names.check(arm.get("name"), raw.get("task_type"), (*path, "destinations", index, "name"))
+        self._names.check_all(raw.get("fallbacks"), raw.get("task_type"), (*path, "fallbacks"))
         if entry is None:
             return None
         return self._route(entry, (*path, "destinations"))
-
-    def _check_name(self, name: Any, task_type: Any, path: Path) -> None:
-        if not isinstance(name, str):
-            return
-        if name not in self._types:
-            self._problems.add(path, f"there is no endpoint '{name[:100]}'{nearest(name, self._types)}")
-        elif isinstance(self._types[name], str) and isinstance(task_type, str) and self._types[name] != task_type:
-            self._problems.add(path, f"endpoint '{name}' is {self._types[name]}, but the route is {task_type[:100]}")
 
     def _route(self, entry: Mapping[str, Any], path: Path) -> TrafficRoute | None:
         total = sum(arm["traffic_percentage"] for arm in entry["destinations"])
@@ -49,4 +42,5 @@ class RouteReader:
         if any(arm["name"] not in self._endpoints for arm in entry["destinations"]):
             return None
         arms = tuple((self._endpoints[arm["name"]], arm["traffic_percentage"]) for arm in entry["destinations"])
-        return TrafficRoute(entry["name"], entry["task_type"], arms)
+        fallbacks = (self._endpoints.get(name) for name in entry.get("fallbacks", []))
+        return TrafficRoute(entry["name"], entry["task_type"], arms, tuple(filter(None, fallbacks)))

@@ -11,6 +11,7 @@ from app.providers.settings import Number, OneOf, Secret, SettingsSchema, flag
 from app.schemas import SCHEMAS
 
 _NAME = re.compile(r"[a-zA-Z0-9_\-.]+")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PERIOD = re.compile(r"\s*(\d{1,6})?\s*(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
 
 
@@ -53,6 +54,12 @@ def storage_url(value: str) -> None:
         raise ValidationError(f"'{scheme[:40]}' is no store that workers share: use redis://host:port/0")
 
 
+def header_name(value: str) -> None:
+    """A validator: a header's name, RFC 9110, section 5.1."""
+    if not _TOKEN.fullmatch(value):
+        raise ValidationError(f"'{value[:100]}' is not a header's name")
+
+
 class TimeoutsSchema(SettingsSchema):
     """Seconds; what is absent keeps its default."""
 
@@ -60,6 +67,35 @@ class TimeoutsSchema(SettingsSchema):
     first_token = seconds()
     idle = seconds()
     total = seconds()
+
+
+class RetriesSchema(SettingsSchema):
+    """What is absent keeps its default; see Retries."""
+
+    attempts = fields.Integer(strict=True, validate=validate.Range(0, 10, error="should be between 0 and 10"))
+    backoff = seconds()
+    max_backoff = seconds()
+    budget = Number(validate=validate.Range(0, 1, error="should be a share: between 0 and 1"))
+
+
+class BreakerSchema(SettingsSchema):
+    """What is absent keeps its default; see BreakerLimits."""
+
+    failures = fields.Integer(strict=True, validate=_at_least(1))
+    window = seconds()
+    probe_after = seconds()
+
+
+class PolicySchema(SettingsSchema):
+    """What an endpoint may say of failures, and the file for all endpoints."""
+
+    timeouts = fields.Nested(TimeoutsSchema)
+    retries = fields.Nested(RetriesSchema)
+    fallbacks = fields.List(fields.String())
+    breaker = fields.Nested(BreakerSchema)
+    resume = fields.String(validate=OneOf("verify", "none"))
+    on_content_policy = flag()
+    max_in_flight = fields.Integer(strict=True, validate=_at_least(1))
 
 
 class LimitSchema(SettingsSchema):
@@ -78,14 +114,14 @@ class ModelSchema(SettingsSchema):
     config = fields.Raw()
 
 
-class EndpointSchema(SettingsSchema):
+class EndpointSchema(PolicySchema):
     """One endpoint."""
 
     name = fields.String(required=True, validate=endpoint_name)
     endpoint_type = fields.String(required=True, validate=OneOf(*SCHEMAS))
     model = fields.Nested(ModelSchema, required=True)
     limit = fields.Nested(LimitSchema)
-    timeouts = fields.Nested(TimeoutsSchema)
+    context = fields.Integer(strict=True, validate=_at_least(1))
     unsupported = fields.String(validate=OneOf("omit", "error"))
     fetch_images = flag()
 
@@ -115,17 +151,19 @@ class RouteSchema(SettingsSchema):
         fields.Nested(DestinationSchema), required=True, validate=validate.Length(min=1, error="should not be empty")
     )
     routing_strategy = fields.String(validate=OneOf("TRAFFIC_SPLIT"))
+    fallbacks = fields.List(fields.String())
 
 
-class FileSchema(SettingsSchema):
+class FileSchema(PolicySchema):
     """The whole file, but for what stands in its lists: each entry is read by itself."""
 
     endpoints = fields.List(fields.Raw())
     routes = fields.List(fields.Raw())
-    timeouts = fields.Nested(TimeoutsSchema)
+    session_header = fields.String(validate=header_name)
     keep_alive = seconds()
     max_body = fields.Integer(strict=True, validate=_at_least(1))
     limits_storage = Secret(validate=storage_url)  # both may hold a password
+    transport = fields.String(validate=OneOf("sockets", "urllib3"))
     proxy = Secret()
     no_proxy = fields.String()
     ca_bundle = fields.String()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.call import Timeouts
+from app.config.policy import Policy
 from app.dialects import Translator
 from app.providers import Provider, Settings
 
@@ -38,6 +38,12 @@ class Endpoint:
     stream_url: str = field(default="", repr=False)
     """For a stream, where it is another than `url`."""
     timeouts: Timeouts = field(default_factory=Timeouts)
+    """Where nobody else can be asked."""
+    hurried: tuple[Timeouts, Timeouts] = field(default_factory=lambda: (Timeouts(), Timeouts()))
+    """Where another target stands ready: of a whole answer, and of a stream."""
+    policy: Policy = field(default_factory=Policy)
+    fallbacks: tuple[Endpoint, ...] = field(default=(), repr=False)
+    """Who is asked when this one fails, in order; their own fallbacks are not."""
     limit: Limit | None = None
     refuses_unsupported: bool = False
     """Whether a parameter that the provider does not know is refused, and not only named in a header."""
@@ -57,12 +63,7 @@ class TrafficRoute:
     name: str
     type: str
     destinations: tuple[tuple[Endpoint, int], ...]
-
-    def pick(self) -> Endpoint:
-        """One destination, at random by its share."""
-        endpoints, weights = zip(*self.destinations, strict=True)
-        picked: Endpoint = random.choices(endpoints, weights)[0]  # noqa: S311
-        return picked
+    fallbacks: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Network:
     no_proxy: str | None = None
     ca_bundle: str | None = None
     """Path of a PEM file; None: the bundle that comes with requests."""
+    transport: str = "sockets"
+    """Or `urllib3`: requests' own adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Snapshot:
     routes: Mapping[str, TrafficRoute]
     keep_alive: float = 15.0
     """Seconds of silence on a stream after which a comment is sent."""
+    session_header: str = "X-Session-Id"
+    """What a client says the same value in, to be kept to one destination of a route."""
+    max_in_flight: int | None = None
+    """Invocations at once, in one worker process; None: as many as come."""
     max_body: int = 32 * 1024 * 1024
     """Bytes of a request's body, as sent and as unpacked."""
     limits_storage: str | None = field(default=None, repr=False)  # may hold a password

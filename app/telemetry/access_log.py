@@ -37,6 +37,8 @@ def line(invocation: Invocation, ended: float) -> dict[str, object]:
         "status": invocation.status,
         "stream": invocation.stream,
         "error": invocation.error,
+        "attempts": invocation.attempts,
+        "failed_attempts": invocation.failed_attempts,
         "input_tokens": invocation.input_tokens,
         "output_tokens": invocation.output_tokens,
         "duration": _seconds(invocation.started, ended),

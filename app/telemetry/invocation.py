@@ -15,9 +15,9 @@ class Invocation:
     """What is known so far. Times are monotonic seconds; tokens are None until the provider has said them."""
 
     __slots__ = (
-        "_told", "bytes_in", "bytes_out", "delivered", "dropped_events", "endpoint", "error", "first_token",
-        "input_tokens", "name", "output_tokens", "request_id", "started", "status", "stream", "upstream_ended",
-        "upstream_started",
+        "_told", "attempt_started", "attempts", "bytes_in", "bytes_out", "delivered", "dropped_events", "endpoint",
+        "error", "failed_attempts", "first_token", "input_tokens", "name", "output_tokens", "request_id", "started",
+        "status", "stream", "upstream_ended", "upstream_started",
     )  # fmt: skip
 
     def __init__(self, request_id: str, name: str | None) -> None:
@@ -26,6 +26,10 @@ class Invocation:
         """The endpoint or route that the client named."""
         self.endpoint: Endpoint | None = None
         """The endpoint that it is sent to."""
+        self.attempts = 0
+        """Calls made so far."""
+        self.failed_attempts: list[dict[str, object]] = []
+        """Those that failed: endpoint, error, seconds, and tokens, which are no part of an answer."""
         self.status = 0
         self.stream = False
         self.error: str | None = None
@@ -40,7 +44,7 @@ class Invocation:
 
     def upstream_begins(self) -> None:
         """The provider is being called."""
-        self.upstream_started = time.monotonic()
+        self.upstream_started = self.attempt_started = time.monotonic()
 
     def upstream_ends(self) -> None:
         """The provider's answer is here, or will never be."""
@@ -48,8 +52,8 @@ class Invocation:
             self.upstream_ended = time.monotonic()
 
     def first_token_is_here(self) -> None:
-        """The first event of a stream has come."""
-        self.first_token = time.monotonic()
+        """The first event of a stream has come; where it breaks off, another attempt's is not the client's first."""
+        self.first_token = self.first_token or time.monotonic()
 
     def count(self, usage: Any) -> None:
         """Note the tokens of OpenAI's `usage` object; what is not one is passed over."""
@@ -60,6 +64,20 @@ class Invocation:
     def fails(self, error: GatewayError) -> None:
         """Note what went wrong: a word of ours, never a provider's."""
         self.error = error.kind
+
+    def attempt_begins(self, endpoint: Endpoint, count: int) -> None:
+        """An endpoint is asked: the `count`th call."""
+        self.endpoint, self.attempts, self.attempt_started = endpoint, count, time.monotonic()
+
+    def attempt_fails(self, error: GatewayError) -> None:
+        """The endpoint that was asked did not answer, or not to the end."""
+        assert self.endpoint is not None
+        seconds = round(time.monotonic() - self.attempt_started, 6)
+        failed = {"endpoint": self.endpoint.name, "error": error.kind, "duration": seconds}
+        self.failed_attempts.append({**failed, "input_tokens": self.input_tokens, "output_tokens": self.output_tokens})
+        metrics.observe_failed(self.endpoint.name, error.kind, self.input_tokens, self.output_tokens)
+        self.input_tokens = self.output_tokens = None
+        self.upstream_ended = 0.0
 
     def server_timing(self) -> str:
         """The Server-Timing header so far, in milliseconds: the gateway's own share and the provider's."""

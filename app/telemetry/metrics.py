@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,22 @@ TOKENS = Histogram(
 )
 REQUESTS = Counter("weir_requests", "Invocations by endpoint and status.", ("endpoint", "status"))
 DROPPED_EVENTS = Counter("weir_stream_events_dropped", "Events of providers that were not JSON.", ("endpoint",))
+FAILED_ATTEMPTS = Counter(
+    "weir_failed_attempts", "Calls of providers that failed, whether or not another was answered.",
+    ("endpoint", "error_type"),
+)  # fmt: skip
+FAILED_TOKENS = Counter(
+    "weir_failed_attempt_tokens", "Tokens that providers counted for answers that were not used.",
+    ("endpoint", "gen_ai_token_type"),
+)  # fmt: skip
+RESUMED = Counter(
+    "weir_resumed_streams", "Streams that broke off and were asked for again, by what came of it.",
+    ("endpoint", "outcome"),
+)  # fmt: skip
+BREAKER = Gauge(
+    "weir_breaker_state", "0 closed, 1 half-open, 2 open; the worst of the workers.", ("endpoint",),
+    multiprocess_mode="livemax",
+)  # fmt: skip
 LOG_LINES_LOST = Counter("weir_log_lines_lost", "Access log lines that could not be written.")
 LIMITS_ERRORS = Counter("weir_limits_errors", "Invocations that were not counted because the limits' store failed.")
 CONFIG_VALID = Gauge(
@@ -50,19 +67,42 @@ CONFIG_VALID = Gauge(
 def observe(invocation: Invocation, ended: float) -> None:
     """Count one invocation."""
     endpoint = invocation.endpoint
-    REQUESTS.labels(endpoint.name if endpoint else "", invocation.status).inc()
     if endpoint is None:
+        REQUESTS.labels("", invocation.status).inc()
         return
-    labels = (endpoint.name, _OPERATIONS[endpoint.type], endpoint.provider.name, endpoint.model or "")
-    DURATION.labels(*labels, invocation.error or "").observe(ended - invocation.started)
+    meters = _meters(endpoint.name, endpoint.type, endpoint.provider.name, endpoint.model or "")
+    meters.requests(invocation.status).inc()
+    meters.duration(invocation.error or "").observe(ended - invocation.started)
     if invocation.first_token:
-        FIRST_TOKEN.labels(*labels).observe(invocation.first_token - invocation.started)
+        meters.first_token.observe(invocation.first_token - invocation.started)
     if invocation.input_tokens is not None:
-        TOKENS.labels(*labels, "input").observe(invocation.input_tokens)
+        meters.input_tokens.observe(invocation.input_tokens)
     if invocation.output_tokens is not None:
-        TOKENS.labels(*labels, "output").observe(invocation.output_tokens)
+        meters.output_tokens.observe(invocation.output_tokens)
     if invocation.dropped_events:
         DROPPED_EVENTS.labels(endpoint.name).inc(invocation.dropped_events)
+
+
+class _Meters:
+    """An endpoint's, found once: to look one up by its labels costs as much as to count."""
+
+    def __init__(self, name: str, endpoint_type: str, provider: str, model: str) -> None:
+        labels = (name, _OPERATIONS[endpoint_type], provider, model)
+        self.requests = cache(partial(REQUESTS.labels, name))  # by a status, and by a word of ours: few of each
+        self.duration = cache(partial(DURATION.labels, *labels))
+        self.first_token = FIRST_TOKEN.labels(*labels)
+        self.input_tokens, self.output_tokens = TOKENS.labels(*labels, "input"), TOKENS.labels(*labels, "output")
+
+
+_meters = lru_cache(maxsize=1024)(_Meters)
+
+
+def observe_failed(endpoint: str, error_type: str, input_tokens: int | None, output_tokens: int | None) -> None:
+    """Count one call of a provider that failed."""
+    FAILED_ATTEMPTS.labels(endpoint, error_type).inc()
+    for kind, tokens in (("input", input_tokens), ("output", output_tokens)):
+        if tokens:
+            FAILED_TOKENS.labels(endpoint, kind).inc(tokens)
 
 
 def exposition() -> bytes:

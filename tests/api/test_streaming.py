@@ -33,7 +33,7 @@ def test_on_v1_the_bytes_pass_as_they_came(gateway: Gateway, upstream: Upstream)
         b'"big":9223372036854775807}\n\n'
     )
     sent_by(upstream, odd, *CHUNKS)
-    response = gateway(endpoint(upstream)).post(ON_V1, json=v1())
+    response = gateway(endpoint(upstream, provider="openai")).post(ON_V1, json=v1())
     assert response.data == odd + encoded(*CHUNKS) + b"data: [DONE]\n\n"
 
 
@@ -168,7 +168,7 @@ def test_an_end_in_good_order_after_the_finish_reason_is_whole(gateway: Gateway,
 def test_one_finish_reason_of_two_is_not_an_end(gateway: Gateway, upstream: Upstream) -> None:
     other = [{**chunk, "choices": [{**chunk["choices"][0], "index": 1}]} for chunk in CHUNKS]
     sent_by(upstream, *CHUNKS, *other[:-1], done=False)
-    client = gateway(endpoint(upstream))
+    client = gateway(endpoint(upstream, provider="openai"))
     assert events(client.post(ON_V1, json=v1(n=2)).data)[-1]["error"]["code"] == "upstream_cut"
     sent_by(upstream, *CHUNKS, done=False)  # the second choice never began
     assert events(client.post(ON_V1, json=v1(n=2)).data)[-1]["error"]["code"] == "upstream_cut"

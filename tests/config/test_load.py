@@ -169,7 +169,7 @@ def test_a_mistake_in_an_endpoint_is_one_sentence_with_its_place(tmp_path: Path,
         ),
         (
             "{name: r, task_type: llm/v1/embeddings, ALL}",
-            "endpoint 'chat' is llm/v1/chat, but the route is llm/v1/embeddings",
+            "endpoint 'chat' is llm/v1/chat, and not llm/v1/embeddings",
         ),
         ("{name: a/b, task_type: llm/v1/chat, ALL}", "'a/b' is not a name"),
         ("{name: r, task_type: llm/v1/chat, ALL, routing_strategy: X}", "known: TRAFFIC_SPLIT"),

@@ -37,6 +37,8 @@ KEYS = {
     "status",
     "stream",
     "error",
+    "attempts",
+    "failed_attempts",
     "input_tokens",
     "output_tokens",
     "duration",
@@ -61,6 +63,8 @@ def test_a_whole_answer_is_one_line(gateway: Gateway, upstream: Upstream, told: 
         "status": 200,
         "stream": False,
         "error": None,
+        "attempts": 1,
+        "failed_attempts": [],
         "input_tokens": 9,
         "output_tokens": 12,
         "time_to_first_token": None,
@@ -79,6 +83,44 @@ def test_a_stream_is_one_line_with_its_first_token(gateway: Gateway, upstream: U
     assert set(line) == KEYS
     assert (line["stream"], line["output_tokens"], line["bytes_out"]) == (True, 12, len(response.data))
     assert 0 < line["time_to_first_token"] <= line["duration"]
+
+
+def test_attempts_that_failed_are_told_and_are_no_part_of_the_answer(
+    gateway: Gateway, upstream: Upstream, told: Told
+) -> None:
+    upstream.replies = [json_reply(error("x"), 503), json_reply(chat_completion())]
+    gateway(endpoint(upstream, retries={"backoff": 0.001})).post(URL, json=CHAT)
+    (line,) = told()
+    assert (line["status"], line["error"], line["attempts"]) == (200, None, 2)
+    assert (line["input_tokens"], line["output_tokens"]) == (9, 12)
+    (failed,) = line["failed_attempts"]
+    assert 0 < failed.pop("duration") <= line["duration"]
+    assert failed == {"endpoint": "chat", "error": "provider_503", "input_tokens": None, "output_tokens": None}
+
+
+def test_tokens_of_a_stream_that_broke_off_are_told_with_it_and_not_with_the_answer(
+    gateway: Gateway, upstream: Upstream, told: Told
+) -> None:
+    counted = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+    begun = [{**chat_chunks(["a"])[0], "usage": counted}]
+    upstream.replies = [sse_reply(begun, done=False), sse_reply(chat_chunks(["a", "b"], USAGE))]
+    gateway(endpoint(upstream, provider="openai", retries={"backoff": 0.001})).post(URL, json=STREAM)
+    (line,) = told()
+    assert (line["status"], line["error"], line["attempts"], line["output_tokens"]) == (200, None, 2, 12)
+    (failed,) = line["failed_attempts"]
+    assert (failed["error"], failed["input_tokens"], failed["output_tokens"]) == ("upstream_cut", 9, 1)
+
+
+def test_when_nobody_answers_the_first_that_was_asked_is_told_with_all_attempts(
+    gateway: Gateway, upstream: Upstream, told: Told
+) -> None:
+    upstream.replies = [json_reply(error("x"), 503), json_reply(error("y"), 400)]
+    chat, other = endpoint(upstream, fallbacks=["other"], retries={"attempts": 0}), endpoint(upstream, "other")
+    gateway(chat, other).post(URL, json=CHAT)
+    (line,) = told()
+    assert (line["endpoint"], line["status"], line["error"], line["attempts"]) == ("chat", 503, "provider_503", 2)
+    failed = [(each["endpoint"], each["error"]) for each in line["failed_attempts"]]
+    assert failed == [("chat", "provider_503"), ("other", "provider_400")]
 
 
 def test_a_route_is_told_by_the_name_that_was_asked_and_the_endpoint_that_answered(

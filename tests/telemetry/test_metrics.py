@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.serving import CHAT, STREAM, Gateway, endpoint
-from tests.upstream import USAGE, Upstream, chat_chunks, error, json_reply, sse_reply
+from tests.upstream import USAGE, Upstream, chat_chunks, chat_completion, error, json_reply, sse_reply
 
 URL = "/gateway/{}/invocations"
 
@@ -42,6 +42,33 @@ def test_an_invocation_is_counted_under_opentelemetrys_names(gateway: Gateway, u
     assert metric(said, "weir_stream_events_dropped_total", endpoint="metered") == 1
 
 
+def test_attempts_that_failed_are_counted_apart_from_answers(gateway: Gateway, upstream: Upstream) -> None:
+    counted = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+    begun = [{**chat_chunks(["a"])[0], "usage": counted}]
+    upstream.replies = [
+        json_reply(error("x"), 503), sse_reply(begun, done=False), sse_reply(chat_chunks(["a", "b"], USAGE)),
+    ]  # fmt: skip
+    client = gateway(endpoint(upstream, "failing", provider="openai", retries={"backoff": 0.001}))
+    client.post(URL.format("failing"), json=STREAM)
+    said = client.get("/metrics").text
+    assert metric(said, "weir_failed_attempts_total", endpoint="failing", error_type="provider_503") == 1
+    assert metric(said, "weir_failed_attempts_total", endpoint="failing", error_type="upstream_cut") == 1
+    assert metric(said, "weir_failed_attempt_tokens_total", endpoint="failing", gen_ai_token_type="output") == 1
+    assert metric(said, "gen_ai_client_token_usage_sum", endpoint="failing", gen_ai_token_type="output") == 12
+    assert metric(said, "weir_resumed_streams_total", endpoint="failing", outcome="resumed") == 1
+    assert metric(said, "weir_requests_total", endpoint="failing", status="200") == 1
+
+
+def test_a_breakers_state_is_a_gauge(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.replies = [json_reply(error("x"), 503), json_reply(error("x"), 503), json_reply(chat_completion())]
+    client = gateway(endpoint(upstream, "breaking", breaker={"failures": 2}))
+    states = []
+    for _ in range(3):
+        client.post(URL.format("breaking"), json=CHAT)
+        states.append(metric(client.get("/metrics").text, "weir_breaker_state", endpoint="breaking"))
+    assert states == [0, 2, 0]
+
+
 def test_no_label_is_chosen_by_a_client_or_a_provider(gateway: Gateway, upstream: Upstream) -> None:
     upstream.replies = json_reply(error("x", "odd-type", "odd-code"), 418)
     client = gateway(endpoint(upstream, "labelled"))
@@ -68,9 +95,7 @@ def test_server_timing_tells_the_gateways_share_and_the_providers(gateway: Gatew
     "usage", [None, 7, [], {}, {"prompt_tokens": "many", "completion_tokens": -1}, {"prompt_tokens": True}]
 )
 def test_a_usage_that_is_none_is_passed_over(gateway: Gateway, upstream: Upstream, usage: object) -> None:
-    from tests.upstream import chat_completion
-
     upstream.replies = json_reply(chat_completion(usage=usage))
-    client = gateway(endpoint(upstream, "odd_usage"))
+    client = gateway(endpoint(upstream, "odd_usage", provider="openai"))
     assert client.post(URL.format("odd_usage"), json=CHAT).get_json()["usage"] == usage
     assert metric(client.get("/metrics").text, "gen_ai_client_token_usage_count", endpoint="odd_usage") == 0

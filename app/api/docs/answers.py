@@ -6,7 +6,7 @@ What comes from a provider may hold more than they name: it is passed on as it c
 from __future__ import annotations
 
 from marshmallow import INCLUDE, Schema, fields
-from marshmallow.validate import Equal
+from marshmallow.validate import Equal, OneOf
 
 
 def word(value: str) -> fields.String:
@@ -212,11 +212,28 @@ class ConfigState(Schema):
     endpoints = fields.Integer(required=True)
 
 
+class Standing(Schema):
+    """How an endpoint has been doing."""
+
+    breaker = fields.String(required=True, validate=OneOf(["closed", "half_open", "open"]))
+    failures = fields.Integer(required=True)
+    in_flight = fields.Integer(required=True)
+
+
+class WorkerState(Schema):
+    """What one worker process has seen: endpoints by name, and invocations in flight."""
+
+    pid = fields.Integer(required=True)
+    in_flight = fields.Integer(required=True)
+    endpoints = fields.Dict(keys=fields.String(), values=fields.Nested(Standing), required=True)
+
+
 class Readiness(Schema):
     """The process serves, and from which configuration."""
 
     status = word("OK")
     config = fields.Nested(ConfigState, required=True)
+    worker = fields.Nested(WorkerState)
 
 
 class ErrorObject(Open):
@@ -260,7 +277,8 @@ class MLflowError(Schema):
 ANSWERS: tuple[type[Schema], ...] = (
     Usage, AnsweredMessage, ChatChoice, ChatCompletion, ChatDelta, ChatCompletionChunk, TextChoice, Completion,
     Embedding, Embeddings, Model, Models, EndpointModel, Limit, Endpoint, EndpointPage, LegacyRoute, LegacyRoutePage,
-    Destination, TrafficRoute, Health, ConfigState, Readiness, ErrorObject, OpenAIError, PayloadProblem, MLflowError,
+    Destination, TrafficRoute, Health, ConfigState, Standing, WorkerState, Readiness,
+    ErrorObject, OpenAIError, PayloadProblem, MLflowError,
 )  # fmt: skip
 """Each after those that it holds."""
 

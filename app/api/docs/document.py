@@ -39,13 +39,17 @@ _REFUSALS = {
     429: "The endpoint's limit is used up, or the provider's.",
     501: "This is part of MLflow's interface, and has no function there either.",
     502: "The provider could not be reached, or answered with what is not an answer.",
-    503: "The provider is overloaded or down, and says so.",
+    503: "The provider is overloaded or down, and says so; or so much is going on as may at once.",
     504: "The provider took too long.",
 }
 
 _HEADERS: dict[str, tuple[str, JSON]] = {
     "X-Request-ID": ("Names this request in the gateway's log.", {"type": "string"}),
     "X-Gateway-Error-Source": ("Whose failure it was.", {"type": "string", "enum": ["gateway", "provider"]}),
+    "X-Gateway-Endpoint": ("The endpoint that answered.", {"type": "string"}),
+    "X-Gateway-Attempts": ("How many calls of providers there were.", {"type": "integer"}),
+    "X-Gateway-Adjusted": ("Parameters that did not reach the provider as they were said.", {"type": "string"}),
+    "X-Should-Retry": ("`false`: what could be done again was.", {"type": "string", "enum": ["true", "false"]}),
     "Retry-After": ("Seconds until it is worth trying again.", {"type": "string"}),
     "Server-Timing": ("The gateway's own share of the time, and the provider's, in milliseconds.", {"type": "string"}),
     "X-RateLimit-Limit": ("Invocations per window, where the endpoint has a limit.", {"type": "integer"}),
@@ -53,7 +57,7 @@ _HEADERS: dict[str, tuple[str, JSON]] = {
     "X-RateLimit-Reset": ("Seconds until the window ends.", {"type": "integer"}),
 }
 _ON_EVERY = ("X-Request-ID",)
-_ON_INVOCATIONS = (*_ON_EVERY, "Server-Timing")
+_ON_INVOCATIONS = (*_ON_EVERY, "Server-Timing", "X-Gateway-Endpoint", "X-Gateway-Attempts")
 _ON_ERRORS = (*_ON_EVERY, "X-Gateway-Error-Source")
 _WHERE_LIMITED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
@@ -117,9 +121,8 @@ def _parameters(operation: Operation) -> list[JSON]:
         example = "swagger-ui.css" if operation.path.startswith("/docs/") else "chat"
         schema = {"type": "string", "minLength": 1}
         found.append({"name": "name", "in": "path", "required": True, "schema": schema, "example": example})
-    if operation.pages:
-        words = "What the page before said in `next_page_token`."
-        found.append({"name": "page_token", "in": "query", "description": words, "schema": {"type": "string"}})
+    for name, words in operation.query:
+        found.append({"name": name, "in": "query", "description": words, "schema": {"type": "string"}})
     return found
 
 
@@ -127,7 +130,7 @@ def _responses(operation: Operation) -> JSON:
     surface = OpenAIError if operation.on_openai_surface else MLflowError
     responses: JSON = {str(status): f"{surface.__name__}{status}" for status in operation.refuses}
     if operation.invokes:
-        headers = _headers(_ON_INVOCATIONS, _WHERE_LIMITED)
+        headers = _headers(_ON_INVOCATIONS, (*_WHERE_LIMITED, "X-Gateway-Adjusted"))
         responses["200"] = _response("The answer.", headers, payloads.content(operation.invokes))
         words = "The provider's refusal, with the provider's status."
         responses["default"] = _response(words, _headers(_ON_ERRORS), _content(surface))
@@ -149,7 +152,7 @@ def _content(returns: type[Schema] | tuple[str, ...]) -> JSON:
 
 def _refusal(status: int, error: type[Schema]) -> JSON:
     again = ("Retry-After",) if status in (429, 503) else ()
-    maybe = _WHERE_LIMITED if status == 429 else ()
+    maybe = (*(_WHERE_LIMITED if status == 429 else ()), "X-Gateway-Attempts", "X-Should-Retry")
     return _response(_REFUSALS[status], _headers((*_ON_ERRORS, *again), maybe), _content(error))
 
 

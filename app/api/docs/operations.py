@@ -35,8 +35,8 @@ class Operation:
     """Of the answer that is no refusal."""
     invokes: tuple[str, ...] = ()
     """The endpoint types whose payloads it takes; their answers take the place of `returns`."""
-    pages: bool = False
-    """Whether it answers page by page."""
+    query: tuple[tuple[str, str], ...] = ()
+    """What its query may say: names, and what they are for."""
     takes: type[Schema] | None = None
     """The schema of another payload."""
 
@@ -50,6 +50,8 @@ _TYPES = (CHAT, COMPLETIONS, EMBEDDINGS)
 _INVOCATIONS, _V1, _MANAGEMENT = "Invocations", "OpenAI's interface", "Endpoints and routes"
 _LIMITS, _HEALTH, _DOCS = "Limits", "Health and metrics", "Documentation"
 
+_PAGE = (("page_token", "What the page before said in `next_page_token`."),)
+_VERBOSE = (("verbose", "`1` also shows how the endpoints stand, as the worker process that answers has seen them."),)
 _HTML = ("text/html",)
 _NAMED = (404,)
 _LEGACY_PAGE = answers.LegacyRoutePage
@@ -67,12 +69,12 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("/v1/embeddings", _V1, "Turn text into vectors", invokes=(EMBEDDINGS,), refuses=_OPENAI),
     _get("/v1/models", _V1, "List endpoints and routes as models", answers.Models),
     _get("/v1/models/{name}", _V1, "Describe an endpoint or a route as a model", answers.Model, _NAMED),
-    _get("/api/2.0/endpoints/", _MANAGEMENT, "List the endpoints", answers.EndpointPage, (400,), pages=True),
+    _get("/api/2.0/endpoints/", _MANAGEMENT, "List the endpoints", answers.EndpointPage, (400,), query=_PAGE),
     _get("/api/2.0/endpoints", _MANAGEMENT, "To the list of endpoints", _HTML, status=307),
     _get("/api/2.0/endpoints/{name}", _MANAGEMENT, "Describe an endpoint", answers.Endpoint, _NAMED),
     _get("/api/3.0/gateway/endpoint/{name}", _MANAGEMENT, "The same, in its 3.0 form", answers.Endpoint, _NAMED),
     _get("/api/3.0/gateway/route/{name}", _MANAGEMENT, "Describe a traffic route", answers.TrafficRoute, _NAMED),
-    _get("/api/2.0/gateway/routes/", _MANAGEMENT, "List the endpoints, legacy", _LEGACY_PAGE, (400,), pages=True),
+    _get("/api/2.0/gateway/routes/", _MANAGEMENT, "List the endpoints, legacy", _LEGACY_PAGE, (400,), query=_PAGE),
     _get("/api/2.0/gateway/routes", _MANAGEMENT, "To the list, legacy", _HTML, status=307),
     _get("/api/2.0/gateway/routes/{name}", _MANAGEMENT, "Describe an endpoint, legacy", answers.LegacyRoute, _NAMED),
     _get("/api/2.0/endpoints/limits/{name}", _LIMITS, "Not available", refuses=(501,)),
@@ -81,7 +83,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _set_limits("/api/2.0/gateway/limits/", _LIMITS, "Not available, legacy"),
     _get("/health", _HEALTH, "MLflow's health check", answers.Health),
     _get("/health/live", _HEALTH, "Does the process serve?", answers.Health),
-    _get("/health/ready", _HEALTH, "Is it ready, and from which configuration?", answers.Readiness),
+    _get("/health/ready", _HEALTH, "Is it ready, and from which configuration?", answers.Readiness, query=_VERBOSE),
     _get("/metrics", _HEALTH, "Prometheus metrics", ("text/plain",)),
     _get("/", _DOCS, "To the documentation", _HTML, status=307),
     _get("/docs", _DOCS, "The documentation page", _HTML),
