@@ -1,1 +1,1 @@
-"""What the gateway costs: CPU per request and per stream, in empty Flask views and beside MLflow's gateway."""
+"""What the gateway costs: CPU, memory and lateness, beside an empty Flask view and other gateways."""

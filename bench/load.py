@@ -1,4 +1,4 @@
-"""The load: wrk, or, without it, a small generator of our own; both count the answers and the wrong ones."""
+"""A closed loop, for what a request costs: wrk, or, without it, a small generator of our own."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.processes import BenchError
-
-CONNECTIONS = 32
+from bench.subjects import Request
+from bench.upstream import ROOT
 
 _WRK = """
+local file = assert(io.open(%s, "rb"))
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = %s
+%s
+wrk.body = file:read("*a")
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format('\\n{"requests": %%d, "wrong": %%d, "seconds": %%f}\\n',
@@ -43,27 +45,35 @@ def kind() -> str:
     return "wrk" if shutil.which("wrk") else "asyncio"
 
 
-def run(url: str, body: bytes, seconds: float, directory: Path) -> Load:
-    """POST the body to the URL over 32 kept connections for so many seconds."""
+def run(request: Request, connections: int, seconds: float, directory: Path) -> Load:
+    """Ask over so many kept connections, each again as soon as it is answered, for so many seconds."""
+    body = directory / "body.json"
+    body.write_bytes(request.body)
     if kind() == "wrk":
         script = directory / "load.lua"
-        script.write_text(_WRK % json.dumps(body.decode()))
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
-        command += ["-s", str(script), url]
+        headers = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in request.headers.items()]
+        script.write_text(_WRK % (json.dumps(str(body)), "\n".join(headers)))
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
+        command += ["-s", str(script), request.url]
     else:
-        command = [sys.executable, "-m", "bench.load", url, body.decode(), str(seconds)]
-    cwd = Path(__file__).parent.parent
-    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, cwd=cwd)
+        headers = [f"{name}: {value}" for name, value in request.headers.items()]
+        command = [sys.executable, "-m", "bench.load", request.url, str(body), str(connections), str(seconds), *headers]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 90, cwd=ROOT)
     if result.returncode:
         raise BenchError(f"the load failed: {result.stderr or result.stdout}")
     return Load(**json.loads(result.stdout.strip().splitlines()[-1]))
 
 
-async def _one(url: str, body: bytes, until: float) -> tuple[int, int]:
+def head(url: str, length: int, headers: list[str]) -> bytes:
+    """The first lines of a POST of JSON."""
+    parts = urlsplit(url)
+    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode()
+
+
+async def _one(url: str, request: bytes, until: float) -> tuple[int, int]:
     """One connection's requests and how many were wrong."""
     parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     done = wrong = 0
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
     while time.monotonic() < until:
@@ -89,12 +99,18 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     return int(head[9:12]), b"connection: close" in head
 
 
-async def _all(url: str, body: bytes, seconds: float) -> Load:
+async def _all(url: str, request: bytes, connections: int, seconds: float) -> Load:
     begun = time.monotonic()
-    results = await asyncio.gather(*(_one(url, body, begun + seconds) for _ in range(CONNECTIONS)))
+    results = await asyncio.gather(*(_one(url, request, begun + seconds) for _ in range(connections)))
     took = time.monotonic() - begun
     return Load(sum(done for done, _ in results), sum(wrong for _, wrong in results), took)
 
 
+def _main(url: str, body: str, connections: str, seconds: str, *headers: str) -> None:
+    content = Path(body).read_bytes()
+    request = head(url, len(content), list(headers)) + content
+    print(json.dumps(asyncio.run(_all(url, request, int(connections), float(seconds))).__dict__))
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_all(sys.argv[1], sys.argv[2].encode(), float(sys.argv[3]))).__dict__))
+    _main(*sys.argv[1:])

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-START_SECONDS = 90.0
-STOP_SECONDS = 15.0
+START_SECONDS = 180.0
+STOP_SECONDS = 5.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -120,11 +120,10 @@ def wait_until_up(process: subprocess.Popen[bytes], port: int, path: str, log: P
     """Return when a GET of the path is answered below 500; BenchError, with the end of the log, when it never is."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError, HTTPException):
-            connection = HTTPConnection("127.0.0.1", port, timeout=2)
+        with suppress(OSError, HTTPException), closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
             connection.request("GET", path)
             if connection.getresponse().status < 500:
                 return
-        time.sleep(0.1)
+        time.sleep(0.02)
     end = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
     raise BenchError(f"{process.args!r} did not come up on port {port}; the end of its output:\n{end}")

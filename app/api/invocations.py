@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import orjson
 from flask import Blueprint, Response
 
@@ -41,6 +43,17 @@ def naming_provider(endpoint: Endpoint, data: bytes) -> bytes:
     """MLflow's answers to chat name their provider; one that does so itself is left as it is."""
     if endpoint.type != CHAT or (b'"provider"' in data and "provider" in orjson.loads(data)):
         return data
+    if data[-1:] == b"}" and data[-2:-1] not in _BEFORE_NOTHING:
+        return data[:-1] + _named(endpoint.provider.name)
     kept = data.rstrip()[:-1].rstrip()
-    comma = b"" if kept.lstrip() == b"{" else b","
-    return b'%s%s"provider":%s}' % (kept, comma, orjson.dumps(endpoint.provider.name))
+    return kept + _named(endpoint.provider.name)[kept.lstrip() == b"{" :]  # without the comma where it is the first
+
+
+_BEFORE_NOTHING = (b"{", b" ", b"\t", b"\r", b"\n")
+"""What may stand before an object's end where a comma may not: it is empty, or somebody has laid it out."""
+
+
+@cache
+def _named(provider: str) -> bytes:
+    """How an object ends whose last key is the provider."""
+    return b',"provider":%s}' % orjson.dumps(provider)

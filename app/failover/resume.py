@@ -94,6 +94,7 @@ class Rest:
     ) -> None:  # fmt: skip
         """`calls` have begun, each in its choice; `is_counted`: the caller has a usage."""
         self._begun, self._calls = frozenset(sent), calls
+        self._over = frozenset(index for index, at in sent.items() if (_FINISH,) in at)
         # Each text with how much of it was said again: cutting that off would copy the rest of it for every chunk.
         self._missing = {index: {place: (text, 0) for place, text in at.items()} for index, at in sent.items() if at}
         self._head, self._is_counted = head, is_counted
@@ -122,8 +123,10 @@ class Rest:
             overlaps, is_new = self._overlaps(index, choice)
             if not is_new:
                 return None
-            if index in self._missing:
-                raise Differs("it goes on before it has said all that was sent")
+            if index in self._missing or index in self._over:
+                raise Differs("it goes on where what was sent does not")
+        elif index in self._over:
+            return None
         if any(overlaps.values()) and choice.get("logprobs"):
             raise Differs("its tokens' probabilities cannot be split where its text is")
         return _without(choice, overlaps, {number for at, number in self._calls if at == index})
@@ -161,8 +164,6 @@ def _without(choice: JSON, overlaps: Mapping[Place, int], begun: set[int]) -> JS
     if delta.get("tool_calls"):
         calls = (_call_without(number, call, overlaps, begun) for number, call in _tool_calls(choice))
         delta["tool_calls"] = [call for call in calls if call]
-    if overlaps.get((_FINISH,)):
-        left[_FINISH] = None
     if not any((left.get("text"), left.get(_FINISH), *delta.values())):
         return None
     return {**left, "delta": {key: value for key, value in delta.items() if value}} if "delta" in choice else left

@@ -198,7 +198,7 @@ _OTHERS = openai_like.chat_translator(path="endpoints/openapi/chat/completions")
 
 def _claude_request(version: str, betas: tuple[str, ...] | None, model: str, payload: JSON) -> Body:
     """Anthropic's body as Vertex AI takes it: the model stands in the path, and version and betas in the body."""
-    body = anthropic.CHAT.request(model, payload)
+    body = anthropic.chat(version).request(model, payload)
     said = {key: value for key, value in body.json.items() if key != "model"}
     if chosen := _betas(betas, said.pop("anthropic_beta", None)):
         said["anthropic_beta"] = chosen

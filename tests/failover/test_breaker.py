@@ -202,7 +202,9 @@ def test_a_probe_of_an_earlier_opening_does_not_let_a_second_one_out() -> None:
     assert breaker.enter(LIMITS, 13)
     breaker.fails(LIMITS, entered=12, now=14)  # of one that had nobody else to ask
     assert breaker.enter(LIMITS, 24)
+    breaker.begins(LIMITS, 13, 24.5)
     breaker.abandon(13)
+    assert breaker.state is HALF_OPEN
     assert not breaker.admits(LIMITS, 25)
     breaker.abandon(24)
     assert breaker.admits(LIMITS, 25)

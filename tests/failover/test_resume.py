@@ -250,6 +250,15 @@ def test_an_end_that_is_only_begun_alike_is_another() -> None:
             had.rest().take([content("a"), content("", finish_reason=reason)])
 
 
+def test_a_choice_that_has_ended_says_nothing_more() -> None:
+    had = sent([content("a"), content("", finish_reason="stop")])
+    with pytest.raises(Differs):
+        had.rest().take([content("ab", finish_reason="stop")])
+    rest = had.rest()
+    assert rest.take([content("a", finish_reason="stop"), content("b"), content("", finish_reason="stop")]) == []
+    assert rest.agrees
+
+
 def test_it_goes_on_under_the_first_name_that_the_first_one_had() -> None:
     head = orjson.dumps({"id": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []})
     first = orjson.dumps({"id": "first", "created": 7, "choices": [{"index": 0, "delta": {"content": "a"}}]})

@@ -16,7 +16,6 @@ from tests.recordings.recorded import KINDS, Recording
 KEY = "no-such-key"
 
 _ROWS = {
-    "bedrock-mantle": "openai-compatible",
     "gpustack": "openai-compatible",
     "hf-router": "huggingface",
     "together": "togetherai",
@@ -51,9 +50,10 @@ def _provider(recording: Recording, address: str) -> tuple[str, dict[str, Any]]:
         return _azure(recording.url, address)
     if recording.provider == "openai":
         return "openai", {"openai_api_key": KEY, "openai_api_base": address}
-    if recording.provider == "bedrock":
+    if recording.provider in ("bedrock", "bedrock-mantle"):
         keys = {"aws_access_key_id": "AKIDNONE", "aws_secret_access_key": KEY, "aws_region": "us-east-1"}
-        return "bedrock", {"api_base": address, "aws_config": keys}
+        where = "mantle" if "mantle" in recording.provider else "runtime"
+        return "bedrock", {"api_base": address, "aws_config": keys, "bedrock_endpoint": where}
     if recording.provider == "vertex":
         return "vertex_ai", {"vertex_project": "p1", "vertex_function_ids": True, "api_base": f"{address}/v1"}
     provider = _ROWS.get(recording.provider, recording.provider)
