@@ -47,8 +47,10 @@ class Attempts:
     ) -> None:  # fmt: skip
         self._standings, self._clock, self._uniform = standings, clock, uniform
         ready = [target for target in targets if standings.of(target).admits(target)]
-        resting = [target for target in targets if target not in ready] if len(ready) < len(targets) else []
-        self._queue, self._ready = deque(ready + resting), len(ready)  # one that rests is better than nobody
+        self._queue, self._ready = deque(targets), len(ready)
+        if len(ready) < len(targets):  # one that rests is better than nobody
+            names = {target.name for target in ready}
+            self._queue = deque(ready + [target for target in targets if target.name not in names])
         self.asked_first = self._queue[0]
         """The target whose error is the caller's."""
         self._retries = 0  # of the present target

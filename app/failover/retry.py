@@ -31,6 +31,8 @@ _PASSING = (408, 409, 424, 429)
 """Statuses below 500 that may be another in a moment: OpenAI's SDKs retry them; 424 is Bedrock's and TGI's 500."""
 _GATEWAYS_OWN = (401, 402, 403, 404, 410)
 """Statuses of a provider about the gateway's key, account or model name: another provider has others."""
+_USED_UP = "insufficient_quota"
+"""OpenAI's code for a 429 that does not pass: the account has no money left."""
 _OF_LOAD = (429, 503, 529)
 """Statuses whose words are about load, whatever they sound like: Bedrock's 429 is "Too many tokens, please wait"."""
 
@@ -69,7 +71,7 @@ def verdict(error: GatewayError, policy: Policy) -> Verdict:
         return Verdict.AGAIN if isinstance(error, UpstreamError) and not error.silent else Verdict.ELSEWHERE
     if is_content_policy(error):
         return Verdict.ELSEWHERE if policy.on_content_policy else Verdict.NOWHERE
-    if is_context_length(error) or error.upstream_status in _GATEWAYS_OWN:
+    if is_context_length(error) or error.upstream_status in _GATEWAYS_OWN or _USED_UP in (error.code, error.type):
         return Verdict.ELSEWHERE
     if error.upstream_status in _PASSING or error.upstream_status >= 500:
         return Verdict.ELSEWHERE if _header(error.headers, "x-should-retry") == "false" else Verdict.AGAIN

@@ -149,3 +149,23 @@ answers = st.builds(
     Answer, st.lists(chats(), min_size=1, max_size=3).map(tuple) | st.lists(texts, min_size=1, max_size=2).map(tuple),
     st.booleans(),
 )  # fmt: skip
+
+scalars = st.sampled_from([None, True, 0, 1, -1, 1.5, "", "a", "ab", [], {}, [1], ["a"], [None], [[]], {"a": 1}])
+calls = st.fixed_dictionaries({}, optional=dict.fromkeys(("index", "id", "type"), scalars) | {
+    kind: scalars | st.dictionaries(st.sampled_from(["name", "arguments"]), scalars) for kind in ("function", "custom")
+})  # fmt: skip
+deltas = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("role", "content", "reasoning", "text", "finish_reason", "audio", "annotations"), scalars)
+    | {"tool_calls": scalars | calls | st.lists(calls | scalars, max_size=3)},
+)
+odd_choices = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("index", "text", "finish_reason", "logprobs"), scalars) | {"delta": scalars | deltas},
+)
+odd_chunks = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("id", "created", "usage"), scalars)
+    | {"choices": scalars | odd_choices | st.lists(odd_choices | scalars, max_size=3)},
+).map(orjson.dumps)
+"""Chunks of any shape."""

@@ -67,3 +67,13 @@ ERRORS = {
 
 steady = settings(deadline=None, derandomize=True)
 """Properties that hold on a busy machine, and fail the same way twice."""
+
+
+def always(kind: str) -> list[GatewayError]:
+    """The same again and again."""
+    return [ERRORS[kind]() for _ in range(100)]
+
+
+def pair(**policy: Any) -> tuple[Endpoint, Endpoint]:
+    """Two that are alike."""
+    return endpoint("a", **policy), endpoint("b", **policy)

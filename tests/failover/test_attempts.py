@@ -18,7 +18,7 @@ from app.failover.budget import FLOOR
 from app.failover.plan import Targets
 from app.failover.retry import Verdict, verdict
 from app.failover.standing import Standings
-from tests.failover.making import ERRORS, endpoint, refused, steady
+from tests.failover.making import ERRORS, always, endpoint, pair, refused, steady
 
 NEVER = BreakerLimits(failures=1, window=30.0, probe_after=1e6)
 """Opens at the first failure, and stays so."""
@@ -73,10 +73,6 @@ def invoke(
         visit.ends()
         attempt = told.attempts.after(error, attempt, begun=len(told.made) > begun)
     return told
-
-
-def always(kind: str) -> list[GatewayError]:
-    return [ERRORS[kind]() for _ in range(100)]
 
 
 endpoints = st.builds(
@@ -167,10 +163,6 @@ def test_waits_are_before_retries_alone_and_hurry_is_where_another_stands_ready(
         later = ready[ready.index(attempt.target.name) + 1 :] if attempt.target.name in ready else []
         assert attempt.is_backed is bool(later)
         before = attempt.target
-
-
-def pair(**first: object) -> Targets:
-    return (endpoint("a", **first), endpoint("b", **first))
 
 
 @pytest.mark.parametrize(

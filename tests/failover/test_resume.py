@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.failover.resume import MOST_CHARACTERS, Differs, Rest, Sent
-from tests.failover.answers import Answer, answers, heard, whole, words
+from tests.failover.answers import Answer, answers, heard, odd_chunks, whole, words
 from tests.failover.making import steady
 
 seeds = st.integers(0, 2**32).map(Random)
@@ -271,26 +271,6 @@ def test_a_usage_that_the_client_has_is_not_told_again() -> None:
     whole = [content("a", finish_reason="stop"), usage]
     assert sent(whole).rest().take(whole) == []
     assert sent(whole[:1]).rest().take(whole) == [usage]
-
-
-scalars = st.sampled_from([None, True, 0, 1, -1, 1.5, "", "a", "ab", [], {}, [1], ["a"], [None], [[]], {"a": 1}])
-calls = st.fixed_dictionaries({}, optional=dict.fromkeys(("index", "id", "type"), scalars) | {
-    kind: scalars | st.dictionaries(st.sampled_from(["name", "arguments"]), scalars) for kind in ("function", "custom")
-})  # fmt: skip
-deltas = st.fixed_dictionaries(
-    {},
-    optional=dict.fromkeys(("role", "content", "reasoning", "text", "finish_reason", "audio", "annotations"), scalars)
-    | {"tool_calls": scalars | calls | st.lists(calls | scalars, max_size=3)},
-)
-odd_choices = st.fixed_dictionaries(
-    {},
-    optional=dict.fromkeys(("index", "text", "finish_reason", "logprobs"), scalars) | {"delta": scalars | deltas},
-)
-odd_chunks = st.fixed_dictionaries(
-    {},
-    optional=dict.fromkeys(("id", "created", "usage"), scalars)
-    | {"choices": scalars | odd_choices | st.lists(odd_choices | scalars, max_size=3)},
-).map(orjson.dumps)
 
 
 @steady

@@ -58,6 +58,7 @@ def test_a_refusal_without_telling_words_means_what_its_status_says(status: int,
         (refused(500, TOO_LONG), ELSEWHERE, False),
         (refused(400, FILTERED), NOWHERE, False),
         (refused(429), AGAIN, True),
+        (refused(429, code="insufficient_quota"), ELSEWHERE, True),
     ],
 )
 def test_each_kind_of_error_means_one_thing_and_some_count_against_the_provider(
