@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 from app.config import Endpoint
-from app.dialects import JSON, ChunkStream, openai
+from app.dialects import JSON, ChunkStream, Unfinished, openai
 from app.errors import Cut, Refused
 from app.refusals import refused_under_200, retold
 from app.sse import Event
@@ -43,11 +43,12 @@ class Verbatim:
 
     def take(self, event: Event) -> list[bytes]:
         """See Chunks."""
-        chunk = parsed(event, self._invocation)
+        data, name = event
+        chunk = parsed(data, self._invocation)
         if chunk is None:
             return []
-        if chunk.get("error") or event.name == b"error":
-            raise refused_under_200(self._endpoint, event.data)
+        if name == b"error" or chunk.get("error"):
+            raise refused_under_200(self._endpoint, data)
         choices = chunk.get("choices")
         if usage := chunk.get("usage"):
             self._invocation.count(usage)
@@ -55,7 +56,7 @@ class Verbatim:
                 return []
         if choices:
             self._note_ends(choices)
-        return [event.data]
+        return [data]
 
     def end(self, *, done: bool) -> list[bytes]:
         """See Chunks. [DONE] or, with providers that do not send it, a finish_reason of every choice is an end."""
@@ -66,12 +67,11 @@ class Verbatim:
 
     def _note_ends(self, choices: Any) -> None:
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                index = choice.get("index", 0)
+            if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
                 if choice.get("finish_reason"):
                     self._ended[index] = True
-                else:
-                    self._ended.setdefault(index, False)
+                elif index not in self._ended:
+                    self._ended[index] = False
 
 
 class Translated:
@@ -80,6 +80,8 @@ class Translated:
     def __init__(self, endpoint: Endpoint, payload: JSON, invocation: Invocation, translation: ChunkStream) -> None:
         self._endpoint, self._invocation, self._translation = endpoint, invocation, translation
         self._wants_usage = openai.asks_usage(payload)
+        self._expected = payload.get("n") or 1
+        self._ended: dict[int, str] = {}  # choice by index: its finish_reason, where several are expected
         self._stamp = {
             "id": f"chatcmpl-{invocation.request_id}",
             "created": int(time.time()),
@@ -89,7 +91,7 @@ class Translated:
 
     def take(self, event: Event) -> list[bytes]:
         """See Chunks."""
-        said = parsed(event, self._invocation)
+        said = parsed(event.data, self._invocation)
         if said is None:
             return []
         try:
@@ -105,12 +107,20 @@ class Translated:
         try:
             made = self._translation.send(None)
         except StopIteration:
-            return []
-        except Cut:
-            if done:
-                return []
-            raise
-        return [data for chunk in made if (data := self._outgoing(chunk, None, b"")) is not None]
+            made = []
+        except Cut as error:
+            if not done:
+                raise
+            made = error.last if isinstance(error, Unfinished) else []
+        chunks = [data for chunk in made if (data := self._outgoing(chunk, None, b"")) is not None]
+        if not done and self._lacks_choices():
+            raise Cut(f"{self._endpoint.provider.name} ended the stream without all the choices that were asked for")
+        return chunks
+
+    def _lacks_choices(self) -> bool:
+        """Whether there are fewer than were asked for. A prompt that is refused is refused once."""
+        lacks = self._expected > 1 and len(self._ended) < self._expected
+        return lacks and "content_filter" not in self._ended.values()
 
     def _outgoing(self, chunk: JSON, said: JSON | None, data: bytes) -> bytes | None:
         """A chunk as bytes, its usage counted; None for usage that the client did not ask for."""
@@ -118,17 +128,19 @@ class Translated:
             self._invocation.count(usage)
             if not chunk.get("choices") and not self._wants_usage:
                 return None
+        if self._expected > 1:
+            self._ended |= {choice["index"]: end for choice in chunk["choices"] if (end := choice.get("finish_reason"))}
         return data if chunk is said else orjson.dumps(stamped(chunk, self._stamp))
 
 
-def parsed(event: Event, invocation: Invocation) -> JSON | None:
+def parsed(data: bytes, invocation: Invocation) -> JSON | None:
     """An event's JSON object; None, and counted, for what is none."""
     try:
-        data = orjson.loads(event.data)
+        said = orjson.loads(data)
     except orjson.JSONDecodeError:
-        data = None
-    if isinstance(data, dict):
-        return data
+        said = None
+    if isinstance(said, dict):
+        return said
     invocation.dropped_events += 1
     return None
 

@@ -54,7 +54,13 @@ class Decoder:
         self._keep(blocks.pop() + held)
         if len(text) > MAX_EVENT_BYTES and any(len(block) > MAX_EVENT_BYTES for block in blocks):
             raise _endless()
-        return [event for block in blocks if (event := _parse(block)) is not None]
+        events = []
+        for block in blocks:
+            if block[:6] == b"data: " and b"\n" not in block:  # what nearly every event looks like
+                events.append(Event(block[6:]))
+            elif (event := _parse(block)) is not None:
+                events.append(event)
+        return events
 
     def close(self) -> list[Event]:
         """What stands there unended when the stream is over: whether it is whole, only its reader can tell."""
@@ -86,11 +92,12 @@ class Decoder:
         return data.removeprefix(codecs.BOM_UTF8)
 
 
-def encode(data: bytes) -> bytes:
-    """One event without a name, as it goes out. `data` holds no CR: neither JSON nor what a Decoder gave does."""
-    if b"\n" in data:
-        data = data.replace(b"\n", b"\ndata: ")
-    return b"data: " + data + b"\n\n"
+def encode(*events: bytes) -> bytes:
+    """Events without names, as they go out. None holds a CR: neither JSON nor what a Decoder gave does."""
+    text = b"\n\ndata: ".join(events)
+    if text.count(b"\n") > 2 * (len(events) - 1):  # one of them has lines of its own
+        text = b"\n\ndata: ".join([data.replace(b"\n", b"\ndata: ") for data in events])
+    return b"data: " + text + b"\n\n"
 
 
 def _endless() -> Garbled:
@@ -110,8 +117,6 @@ def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _parse(block: bytes) -> Event | None:
-    if block.startswith(b"data: ") and b"\n" not in block:  # what nearly every event looks like
-        return Event(block[6:])
     data, name = [], None
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")

@@ -98,7 +98,11 @@ def _weir_model(endpoint: Endpoint) -> Mapping[str, object]:
     if endpoint.dialect == "bedrock":
         settings = {"aws_config": AWS_CONFIG, "api_base": endpoint.base}
         return {"provider": "bedrock", "name": BEDROCK_MODEL, "config": settings}
-    return {"provider": "openai-compatible", "name": "gpt-4o-mini", "config": {"api_base": endpoint.base}}
+    return {
+        "provider": "openai",
+        "name": "gpt-4o-mini",
+        "config": {"openai_api_key": "k", "openai_api_base": endpoint.base},
+    }
 
 
 BEDROCK_MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"

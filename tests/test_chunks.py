@@ -14,7 +14,7 @@ from app.dialects import JSON
 from app.errors import Cut, Garbled, Refused
 from app.sse import Event
 from app.telemetry import Invocation
-from tests.config.writing import endpoint
+from tests.config.writing import endpoint, read
 from tests.upstream import chat_chunks
 
 ASKS = {"stream_options": {"include_usage": True}}
@@ -70,7 +70,7 @@ def test_what_is_no_json_object_is_dropped_and_counted(plain: Endpoint) -> None:
     heard = invocation()
     assert taken(chunks_of(plain, {}, heard), b"{", b"[]", b"3") == []
     assert heard.dropped_events == 3
-    assert parsed(event({"a": 1}), heard) == {"a": 1}
+    assert parsed(event({"a": 1}).data, heard) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,67 @@ def test_an_end_that_is_none_is_cut_but_after_done(claude: Endpoint) -> None:
         else:
             with pytest.raises(Cut):
                 chunks.end(done=False)
+
+
+@pytest.fixture
+def like(tmp_path: Path) -> Endpoint:
+    return endpoint(tmp_path, "{api_base: 'http://127.0.0.1:1'}", "vllm")
+
+
+def said_so_far(delta: JSON, index: int = 0, **more: Any) -> JSON:
+    return {"id": "c", "choices": [{"index": index, "delta": delta, "finish_reason": None}], **more}
+
+
+@pytest.mark.parametrize(
+    ("delta", "reason"),
+    [({"content": "a"}, "stop"), ({"tool_calls": [{"id": "t", "function": {"name": "f"}}]}, "tool_calls")],
+)
+def test_done_without_a_finish_ends_what_is_open_and_counts_what_was_held_back(
+    like: Endpoint, delta: JSON, reason: str
+) -> None:
+    heard = invocation()
+    chunks = chunks_of(like, ASKS, heard)
+    taken(chunks, said_so_far({"role": "assistant", **delta}, usage={"prompt_tokens": 3, "completion_tokens": 2}))
+    *_, finish, usage = [json.loads(data) for data in chunks.end(done=True)]
+    assert finish["choices"][0]["finish_reason"] == reason
+    assert (usage["choices"], usage["usage"]["total_tokens"], heard.output_tokens) == ([], 5, 2)
+
+
+def test_done_without_a_finish_ends_a_text_that_was_asked_of_chat(tmp_path: Path) -> None:
+    mistral = read(
+        tmp_path,
+        """
+        endpoints:
+          - name: chat
+            endpoint_type: llm/v1/completions
+            model: {provider: mistral, name: mistral-small, config: {mistral_api_key: k}}
+        """,
+    ).endpoints["chat"]
+    chunks = chunks_of(mistral, {}, invocation())
+    taken(chunks, said_so_far({"role": "assistant", "content": "a"}))
+    (finish,) = [json.loads(data) for data in chunks.end(done=True)]
+    assert (finish["object"], finish["choices"][0]["text"]) == ("text_completion", "")
+    assert finish["choices"][0]["finish_reason"] == "stop"
+
+
+def test_done_alone_is_no_answer(like: Endpoint) -> None:
+    chunks = chunks_of(like, ASKS, invocation())
+    taken(chunks, {"id": "c", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+    assert chunks.end(done=True) == []
+
+
+@pytest.mark.parametrize(("reason", "whole"), [("stop", False), ("content_filter", True)])
+def test_a_translated_stream_without_done_lacks_a_choice_that_never_began(
+    like: Endpoint, reason: str, whole: bool
+) -> None:
+    for done in (False, True):
+        chunks = chunks_of(like, {"n": 2}, invocation())
+        taken(chunks, {"id": "c", "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": reason}]})
+        if done or whole:
+            assert chunks.end(done=done) == []
+        else:
+            with pytest.raises(Cut, match="all the choices"):
+                chunks.end(done=done)
 
 
 def test_an_event_of_another_shape_is_garbled(claude: Endpoint) -> None:

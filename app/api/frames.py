@@ -18,7 +18,7 @@ def events(batches: Iterable[list[bytes]], write_error: Callable[[GatewayError],
     """Server-sent events. A whole stream ends with [DONE]; one that fails ends with an error event and without it."""
     try:
         for batch in batches:
-            yield b"".join(map(sse.encode, batch)) if batch else sse.KEEP_ALIVE
+            yield sse.encode(*batch) if batch else sse.KEEP_ALIVE
         yield sse.DONE
     except GatewayError as error:
         yield sse.encode(write_error(error))

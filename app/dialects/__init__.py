@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app import sse
+from app.errors import Cut
 
 JSON = dict[str, Any]
 """A JSON object."""
@@ -25,6 +26,15 @@ ChunkStream = Generator[list[JSON], "JSON | None", None]
 
 Sent None at the stream's end it gives the last ones. It raises Refused for an error event, Cut for an end that is none.
 """
+
+
+class Unfinished(Cut):
+    """An end that is one only if the provider itself says so, with [DONE]."""
+
+    def __init__(self, message: str, last: list[JSON]) -> None:
+        super().__init__(message)
+        self.last = last
+        """The last chunks, if it does."""
 
 
 class Decoder(Protocol):

@@ -61,8 +61,13 @@ def kept(message: JSON, provider: str) -> JSON:
 
 
 def parts(message: JSON, loc: Loc) -> Iterator[tuple[Loc, JSON]]:
-    """The content of a message as parts, each with its place; a string is one text part, an empty text none."""
+    """The content of a message as parts, each with its place; a string is one text part, an empty text none.
+
+    A refusal beside no content is what an assistant said: a part of that type.
+    """
     content = message.get("content")
+    if not content and message["role"] == "assistant" and isinstance(message.get("refusal"), str):
+        yield (*loc, "refusal"), {"type": "refusal", "refusal": message["refusal"]}
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     for index, part in enumerate(content or ()):

@@ -177,18 +177,18 @@ def completions_response(body: JSON) -> JSON:
     predictions = body["predictions"]
     if isinstance(predictions, dict):  # under `choices`, or under whatever the model's only output is called
         predictions = predictions["choices"] if "choices" in predictions else _only(predictions)
-    if not isinstance(predictions, list) or not predictions or not all(isinstance(text, str) for text in predictions):
-        raise Garbled(f"{NAME} should predict a list of texts")
-    return {
-        "id": shapes.made_id("cmpl", body),
-        "object": "text_completion",
-        "model": None,
-        "choices": [
-            {"index": index, "text": text, "logprobs": None, "finish_reason": "stop"}
-            for index, text in enumerate(predictions)
-        ],
-        "usage": None,
-    }
+    return completion(predictions, body, NAME)
+
+
+def completion(texts: Any, body: JSON, by: str) -> JSON:
+    """A text completion of bare texts, a choice for each. Raises Garbled."""
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise Garbled(f"{by} should give a list of texts")
+    choices = [
+        {"index": index, "text": text, "logprobs": None, "finish_reason": "stop"} for index, text in enumerate(texts)
+    ]
+    head = {"id": shapes.made_id("cmpl", body), "object": "text_completion", "model": None}
+    return {**head, "choices": choices, "usage": None}
 
 
 @shapes.whole(NAME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.dialects import JSON, Body, Translator, shapes, vectors
 from app.dialects import conversation as said
 from app.dialects.fields import Fields, texts, without_nones
-from app.errors import Garbled
+from app.dialects.mlflow_serving import completion
 
 NAME = "MosaicML"
 
@@ -32,19 +32,7 @@ def embeddings_request(model: str, payload: JSON) -> Body:
 @shapes.whole(NAME)
 def completions_response(body: JSON) -> JSON:
     """A text completion with a choice per output. Raises Garbled."""
-    outputs = body["outputs"]
-    if not isinstance(outputs, list) or not outputs or not all(isinstance(text, str) for text in outputs):
-        raise Garbled(f"{NAME} should give a list of texts")
-    return {
-        "id": shapes.made_id("cmpl", body),
-        "object": "text_completion",
-        "model": None,
-        "choices": [
-            {"index": index, "text": text, "logprobs": None, "finish_reason": "stop"}
-            for index, text in enumerate(outputs)
-        ],
-        "usage": None,
-    }
+    return completion(body["outputs"], body, NAME)
 
 
 @shapes.whole(NAME)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from app.dialects import JSON, Body, ChunkStream, Translator
+from app.dialects import JSON, Body, ChunkStream, Translator, Unfinished
 from app.errors import InvalidPayload, Problem
 
 _ONLY_COMPLETIONS = {"suffix": "", "echo": False, "logprobs": None, "best_of": 1}
@@ -65,6 +65,8 @@ def _stream(chat: Callable[[], ChunkStream]) -> Callable[[], ChunkStream]:
                 chunks = inner.send(event)
             except StopIteration:
                 return
+            except Unfinished as error:
+                raise Unfinished(error.message, [_completion(chunk, "delta") for chunk in error.last]) from error
 
     return stream
 

@@ -54,7 +54,19 @@ def _inputs(said: Any) -> int:
 def _joined(parts: Sequence[JSON]) -> JSON:
     data = [item for part in parts for item in part["data"]]
     usage = {key: sum(part["usage"].get(key) or 0 for part in parts) for key in ("prompt_tokens", "total_tokens")}
-    return {**parts[0], "data": [{**item, "index": index} for index, item in enumerate(data)], "usage": usage}
+    beside = [part["provider_fields"] for part in parts if part.get("provider_fields")]
+    kept = {"provider_fields": _together(beside)} if beside else {}
+    return {**parts[0], "data": [{**item, "index": index} for index, item in enumerate(data)], "usage": usage, **kept}
+
+
+def _together(said: Sequence[Any]) -> Any:
+    """What several answers say, as one: lists in a row, what is the same once, what differs (ids, counts) as a list."""
+    if all(isinstance(one, dict) for one in said):
+        keys = dict.fromkeys(key for one in said for key in one)
+        return {key: _together([one[key] for one in said if key in one]) for key in keys}
+    if all(isinstance(one, list) for one in said):
+        return [item for one in said for item in one]
+    return said[0] if all(one == said[0] for one in said) else list(said)
 
 
 def as_base64(body: JSON) -> JSON:

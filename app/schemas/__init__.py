@@ -51,8 +51,8 @@ def _fits(schema: Schema, payload: Mapping[str, Any]) -> bool:
     known = schema.load_fields
     try:
         for key, value in payload.items():
-            if key in known:
-                known[key].deserialize(value, key, payload)
+            if key in known and (value is not None or not known[key].allow_none):
+                known[key]._deserialize(value, key, payload)
     except ValidationError:
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -28,7 +29,7 @@ def line(invocation: Invocation, ended: float) -> dict[str, object]:
     """The line's keys and values. Durations in seconds; what is not known is null."""
     endpoint = invocation.endpoint
     return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": _written(int(time.time())),
         "request_id": invocation.request_id,
         "name": invocation.name,
         "endpoint": endpoint.name if endpoint else None,
@@ -48,6 +49,12 @@ def line(invocation: Invocation, ended: float) -> dict[str, object]:
         "bytes_out": invocation.bytes_out,
         "dropped_events": invocation.dropped_events,
     }
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> str:
+    """A time as RFC 3339 has it, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def _seconds(start: float, end: float) -> float | None:

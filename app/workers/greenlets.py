@@ -13,12 +13,13 @@ from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 from app.workers.refusing import RefusesInJson
+from app.workers.settled import SettledConfig
 
 _LAST_CALL_SECONDS = 1.0
 """How long a connection that came in the moment of the stop may take to send its request."""
 
 
-class Worker(RefusesInJson, GeventWorker):  # type: ignore[misc]
+class Worker(SettledConfig, RefusesInJson, GeventWorker):  # type: ignore[misc]
     """gunicorn's own, at SIGTERM, waits for every open connection: behind nginx, for as long as nginx keeps them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from app.workers.refusing import RefusesInJson
+from app.workers.settled import SettledConfig
 
 
-class Worker(RefusesInJson, ThreadWorker):  # type: ignore[misc]
+class Worker(SettledConfig, RefusesInJson, ThreadWorker):  # type: ignore[misc]
     """A thread for each request in flight, and for each stream as long as it lasts."""

@@ -143,6 +143,8 @@ def test_an_event_that_is_no_chunk_is_garbled(event: Any) -> None:
         ({"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]},
          "messages[0].tool_calls[0].function.arguments"),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages[0].content[0].file"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:image/tiff;base64,A"}]}]},
+         "messages[0].content[0]"),
         ({"messages": [], "logprobs": True}, "logprobs"),
     ],
 )  # fmt: skip
@@ -150,3 +152,39 @@ def test_what_mistral_cannot_be_told_is_refused_with_its_place(payload: Any, pla
     with pytest.raises(InvalidPayload) as caught:
         PROVIDERS["mistral"].translators["llm/v1/chat"].request("m", payload)
     assert caught.value.problems[0].path == place
+
+
+@pytest.mark.parametrize(
+    ("said", "sent", "adjusted"),
+    [
+        ("none", "none", ()),
+        ("high", "high", ()),
+        ("low", "high", ("reasoning_effort",)),
+        ("max", "high", ("reasoning_effort",)),
+    ],
+)
+def test_mistral_thinks_or_does_not(said: str, sent: str, adjusted: tuple[str, ...]) -> None:
+    body = PROVIDERS["mistral"].translators["llm/v1/chat"].request("m", {"messages": [], "reasoning_effort": said})
+    assert (body.json["reasoning_effort"], body.adjusted) == (sent, adjusted)
+
+
+TOOLS = [{"type": "function", "function": {"name": name}} for name in "fg"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+@pytest.mark.parametrize("provider", ["deepseek", "groq", "huggingface-text-generation-inference", "mistral"])
+def test_allowed_tools_are_the_only_ones_offered_where_that_word_is_unknown(provider: str, mode: str) -> None:
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [TOOLS[1]]}}
+    payload = {"messages": [], "tools": TOOLS, "tool_choice": allowed}
+    request = PROVIDERS[provider].translators["llm/v1/chat"].request
+    sent = request("m", payload).json
+    word = "any" if (provider, mode) == ("mistral", "required") else mode
+    assert (sent["tools"], sent["tool_choice"]) == ([TOOLS[1]], word)
+    with pytest.raises(InvalidPayload, match="names no function"):
+        request("m", {**payload, "tools": TOOLS[:1]})
+
+
+def test_a_gateway_behind_is_told_of_allowed_tools_as_they_were_said() -> None:
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TOOLS[1]]}}
+    payload = {"messages": [], "tools": TOOLS, "tool_choice": allowed}
+    assert PROVIDERS["openai-compatible"].translators["llm/v1/chat"].request("", payload).json == payload

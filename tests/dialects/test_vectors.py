@@ -30,6 +30,18 @@ def test_batches_are_counted_together() -> None:
         vectors.finished(parts, {"input": ["a", "b", "c"]})
 
 
+def test_what_batches_say_beside_their_vectors_is_kept_of_all_of_them() -> None:
+    beside = [
+        {"acme": {"id": "a", "model": "m", "int8": [[1]], "meta": {"units": 1}}},
+        {"acme": {"id": "b", "model": "m", "int8": [[1]], "meta": {"units": 2, "warnings": ["w"]}}},
+        {},
+    ]
+    parts = [{**vectors.response([[0.5]], "m", 1), "provider_fields": fields} for fields in beside]
+    told = vectors.finished(parts, {"input": ["a", "b", "c"]})["provider_fields"]["acme"]
+    meta = {"units": [1, 2], "warnings": ["w"]}
+    assert told == {"id": ["a", "b"], "model": "m", "int8": [[1], [1]], "meta": meta}
+
+
 @pytest.mark.parametrize("vector", [[], [True], ["0.5"], [None], "0.5", None, {"0": 0.5}])
 def test_a_vector_is_a_list_of_numbers(vector: Any) -> None:
     with pytest.raises(Garbled):

@@ -198,6 +198,12 @@ def test_claude_gets_anthropics_body_without_model_and_with_a_version() -> None:
     assert newer == {**expected, "anthropic_version": "2026-10-21"}
 
 
+@pytest.mark.parametrize(("version", "sent"), [("vertex-2023-10-16", 0.5), ("2026-10-21", None)])
+def test_claude_gets_no_sampling_where_the_version_refuses_it(version: str, sent: float | None) -> None:
+    said = {**HI, "temperature": 0.5}
+    assert body("claude-sonnet-4-5", said, vertex_anthropic_version=version).get("temperature") == sent
+
+
 @pytest.mark.parametrize(
     ("known", "said", "sent"),
     [

@@ -75,7 +75,8 @@ def _began_without_thoughts(turns: Sequence[JSON]) -> bool:
 
 def sampling(fields: Fields, model: str, version_of_api: str, thinks: bool) -> JSON:
     """Temperature and its kin: newer models, and a newer API, refuse them whatever they say; 4.1 to 4.6 take one."""
-    if is_adaptive(model) or version_of_api >= _WITHOUT_SAMPLING:
+    day = version_of_api[-10:]  # of vertex-2023-10-16, too
+    if is_adaptive(model) or day >= _WITHOUT_SAMPLING:
         fields.leave_out("temperature", "top_p", "top_k")
     if thinks:  # neither stands beside a thought
         fields.leave_out("temperature", "top_k")

@@ -198,14 +198,14 @@ def _assistant(message: JSON, loc: Loc) -> JSON:
 
 
 def _spoken(message: JSON, loc: Loc) -> tuple[str, str]:
-    """What an assistant's message says, and what was thought before it. A refusal is what was said instead."""
+    """What an assistant's message says, and what was thought before it."""
     texts: list[str] = []
     thoughts = [str(message.get("reasoning_content") or "")]
     for place, part in said.parts(message, loc):
         if part["type"] not in ("text", "refusal", "thinking"):
             raise refuse(place, f"{NAME} takes only text here, not '{part['type']}'")
         (thoughts if part["type"] == "thinking" else texts).append(str(part.get(part["type"]) or ""))
-    return "".join(texts) or str(message.get("refusal") or ""), thoughts[0] or "".join(thoughts)
+    return "".join(texts), thoughts[0] or "".join(thoughts)
 
 
 def _native(message: JSON, text: str, calls: bool) -> JSON:

@@ -28,6 +28,10 @@ class Deltas:
         if content:
             self._said.append(content)
 
+    def end(self) -> JSON:
+        """An end for a choice that has said nothing of one."""
+        return {"delta": {}, "finish_reason": "tool_calls" if self._calls.are_some else "stop"}
+
     def choice(self, choice: JSON, is_over: bool) -> JSON | None:
         """The choice put right. `is_over`: it has ended before; then None, unless it still says something."""
         there = said.an_object(choice["delta"] if "delta" in choice else choice.get("message"), "delta")
@@ -105,6 +109,11 @@ class _Calls:
         self._their_ids: list[str | None] = []
         self._names: list[Any] = []
         self._said: list[str] = []  # the arguments so far
+
+    @property
+    def are_some(self) -> bool:
+        """Whether there is one."""
+        return bool(self._ids)
 
     def delta(self, call: JSON) -> JSON:
         """A piece of a call under our index; its id, type and name stand in the first piece only."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.dialects import JSON, Body, ChunkStream, Translator
-from app.dialects.conversation import Loc, check, refuse, tool_calls
+from app.dialects.conversation import Loc, check, image, refuse, tool_calls
 from app.dialects.fields import CONTENTS, Fields, without_nones
-from app.dialects.openai_like.request import kept
+from app.dialects.openai_like.request import allowed_only, kept
 from app.dialects.openai_like.response import chat, embeddings, text_of_chat
 from app.dialects.openai_like.stream import chat_stream, text_stream
 
@@ -15,6 +15,11 @@ NAME = "Mistral"
 
 _UNKNOWN = ("user", "logit_bias", "best_of", "store", "prompt_cache_options", "safety_identifier", "verbosity")
 """OpenAI's parameters that Mistral has no counterpart for, and that do not change what is asked."""
+
+_LESS_OR_MORE = ("minimal", "low", "medium", "xhigh", "max")
+"""OpenAI's other words for an effort."""
+
+_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 _KNOWN_IN_MESSAGES = {
     "system": ("role", "content"),
@@ -31,7 +36,7 @@ def is_for_filling(model: str | None) -> bool:
 
 def chat_request(model: str | None, payload: JSON) -> Body:
     """The body of `POST /v1/chat/completions`. Raises InvalidPayload for what cannot be said."""
-    fields = Fields(payload)
+    fields = Fields(allowed_only(payload))
     fields.take("model", "stream_options")  # its streams always report usage
     messages = fields.take("messages")
     check(messages)
@@ -41,10 +46,20 @@ def chat_request(model: str | None, payload: JSON) -> Body:
         "messages": [_message(message, ("messages", index)) for index, message in enumerate(messages)],
         "tool_choice": "any" if choice == "required" else choice,
         "temperature": fields.clamp("temperature", 0, 1.5),
+        "reasoning_effort": _effort(fields),
         **_shared(fields),
     }
     fields.refuse(*CONTENTS, by=NAME)
     return Body(without_nones({**fields.rest(), **body}), tuple(fields.adjusted))
+
+
+def _effort(fields: Fields) -> str | None:
+    """Mistral thinks, with `high`, or does not, with `none`."""
+    effort: str | None = fields.take("reasoning_effort")
+    if effort not in _LESS_OR_MORE:
+        return effort
+    fields.adjusted.append("reasoning_effort")
+    return "high"
 
 
 def _shared(fields: Fields) -> JSON:
@@ -95,7 +110,7 @@ def _message(message: JSON, loc: Loc) -> JSON:
     list(tool_calls(message, loc))  # refuses what cannot be read
     said = {**message, **kept(message), "role": role}
     if role == "assistant":
-        said["content"] = _with_thought(said)
+        said["content"] = _with_thought({**said, "content": said.get("content") or said.get("refusal")})
     if isinstance(said.get("content"), list):
         said["content"] = [_part(part, (*loc, "content", index)) for index, part in enumerate(said["content"])]
     known = _KNOWN_IN_MESSAGES[role]
@@ -115,6 +130,10 @@ def _part(part: JSON, loc: Loc) -> JSON:
     """A content part; of those that OpenAI and Mistral name alike, only files look different."""
     if part.get("type") == "refusal":
         return {"type": "text", "text": part.get("refusal")}
+    if part.get("type") == "image_url":
+        media = image(part, loc)
+        if media.url is None and media.type not in _IMAGES:
+            raise refuse(loc, f"{NAME} takes {', '.join(_IMAGES)}, not '{media.type}'")
     if part.get("type") != "file" or "file" not in part:
         return part
     file = part["file"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.dialects import JSON, Body
+from app.dialects.conversation import refuse, tool_choice
 
 FIELDS = "openai_like"
 """Our key in `provider_fields`."""
@@ -16,7 +17,7 @@ class Manner:
     """Where a provider of OpenAI's type differs in what it takes."""
 
     new_limit: bool = False
-    """It knows OpenAI's newer words, `max_completion_tokens` and `developer`; all know `max_tokens` and `system`."""
+    """It knows OpenAI's newer words, `max_completion_tokens`, `developer`, `refusal`; all know the older ones."""
     thought: str | None = None
     """What it calls the thought in an assistant message; None where the client's word goes on as it is."""
     stream_options: bool = True
@@ -44,12 +45,25 @@ def request(manner: Manner, model: str | None, payload: JSON) -> Body:
 
 def chat_request(manner: Manner, model: str | None, payload: JSON) -> Body:
     """The same, with the messages as they were said there."""
-    body = request(manner, model, payload)
+    body = request(manner, model, payload if manner.is_gateway else allowed_only(payload))
     body.json["messages"] = [_message(manner, message) for message in payload["messages"]]
     if manner.counts_logprobs and isinstance(body.json.get("logprobs"), bool):
         others = body.json.pop("top_logprobs", 0)
         body.json["logprobs"] = max(1, others) if body.json["logprobs"] else 0
     return body
+
+
+def allowed_only(payload: JSON) -> JSON:
+    """The payload without a `tool_choice` of `allowed_tools`, which OpenAI alone knows: no other tools are offered."""
+    said = payload.get("tool_choice")
+    choice = tool_choice(said) if isinstance(said, dict) and said.get("type") == "allowed_tools" else None
+    if choice is None:
+        return payload
+    names = choice.names or ()
+    tools = [tool for tool in payload.get("tools") or () if (tool.get("function") or {}).get("name") in names]
+    if not tools:
+        raise refuse(("tool_choice",), "names no function that is among the tools")
+    return {**payload, "tools": tools, "tool_choice": choice.mode}
 
 
 def _message(manner: Manner, message: JSON) -> JSON:
@@ -61,6 +75,8 @@ def _message(manner: Manner, message: JSON) -> JSON:
     }
     if said.get("role") == "developer" and not manner.new_limit:
         said["role"] = "system"
+    if not manner.new_limit and said.get("refusal") and not said.get("content"):
+        said["content"] = said.pop("refusal")
     if not (message.get("provider_fields") or message.get("reasoning_content")):
         return said
     said |= kept(message)

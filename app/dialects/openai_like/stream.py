@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.dialects import JSON, ChunkStream
+from app.dialects import JSON, ChunkStream, Unfinished
 from app.dialects.openai_like import choices as said
 from app.dialects.openai_like.delta import Deltas
 from app.dialects.openai_like.response import text_of_chat
-from app.errors import Cut, Garbled
+from app.errors import Garbled
 
 PutRight = Callable[[JSON], "JSON | None"]
 """A choice of a chunk -> the same put right, or None where nothing is left of it. Remembers those before it."""
@@ -16,7 +16,7 @@ PutRight = Callable[[JSON], "JSON | None"]
 
 def chat_stream() -> ChunkStream:
     """Sent each event's data, yields its chunks; sent None at the end, the last. Raises Refused, Garbled and Cut."""
-    chunks = _Chunks("chat.completion.chunk")
+    chunks = _Chunks("chat.completion.chunk", lambda index: seen[index].end())
     seen: dict[int, Deltas] = {}
 
     def put_right(choice: JSON) -> JSON | None:
@@ -37,7 +37,7 @@ def chat_stream() -> ChunkStream:
 
 def completion_stream() -> ChunkStream:
     """The same for text completions."""
-    chunks = _Chunks("text_completion")
+    chunks = _Chunks("text_completion", lambda index: {"text": "", "finish_reason": "stop"})
 
     def put_right(choice: JSON) -> JSON | None:
         reason = said.finish(choice)
@@ -56,6 +56,8 @@ def text_stream(chat: ChunkStream) -> ChunkStream:
             chunks = chat.send(event)
         except StopIteration:
             return
+        except Unfinished as error:
+            raise Unfinished(error.message, [text_of_chat(chunk) for chunk in error.last]) from error
 
 
 _PLAIN = {"id", "object", "created", "model", "choices", "system_fingerprint", "obfuscation", "usage", "service_tier"}
@@ -94,14 +96,15 @@ def _stream(chunks: _Chunks, put_right: PutRight, passes: Callable[[JSON], bool]
     ready: list[JSON] = []
     while (event := (yield ready)) is not None:
         ready = [event] if passes(event) else chunks.take(event, put_right)
-    yield chunks.last()
+    yield chunks.last(put_right)
 
 
 class _Chunks:
     """What is known of a stream so far."""
 
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
+    def __init__(self, kind: str, end: Callable[[int], JSON]) -> None:
+        """`end`: the end of a choice whose provider says only [DONE]."""
+        self._kind, self._end = kind, end
         self.head: JSON = {}
         self._early: JSON = {}  # what came before the first choice: Azure's prompt_filter_results
         self._over: dict[int, bool] = {}  # choice by index: whether it has ended
@@ -129,13 +132,15 @@ class _Chunks:
         self._early = {}
         return [_without(("p",) if event.get("usage") is None else _DROPPED, said.changed(event, changes))]
 
-    def last(self) -> list[JSON]:
-        """What is left at the end: the usage, where it came with a choice. Raises Cut if a choice has not ended."""
-        if not self._over or not all(self._over.values()):
-            raise Cut("the provider broke off the stream before it was whole")
-        if self._usage is None:
-            return []
-        return [{**self._early, **self.head, "object": self._kind, "choices": [], "usage": self._usage}]
+    def last(self, put_right: PutRight) -> list[JSON]:
+        """What is left at the end: the usage, where it came with a choice. Raises Unfinished if one has not ended."""
+        unended = [{"index": index, **self._end(index)} for index, is_over in self._over.items() if not is_over]
+        ends = self.take({"choices": unended}, put_right) if unended else []
+        if self._usage is not None:
+            ends.append({**self._early, **self.head, "object": self._kind, "choices": [], "usage": self._usage})
+        if unended or not self._over:
+            raise Unfinished("the provider broke off the stream before it was whole", ends if self._over else [])
+        return ends
 
     def _hold(self, event: JSON) -> list[JSON]:
         """Nothing yet: what an event without choices says (Portkey's `hook_results`) goes into the next chunk."""
