@@ -1,6 +1,7 @@
 """How gunicorn serves Weir. Each setting stands beside its reason; `weir start` sets some by environment variables."""
 
 import atexit
+import gc
 import logging
 import os
 import shutil
@@ -96,12 +97,17 @@ logging.getLogger("gunicorn.error").addFilter(_without_what_was_said)
 
 def when_ready(server):
     """Say where the gateway is and what it serves."""
-    from app.cli import banner
+    from app.banner import banner
 
     sys.stderr.write(
         banner(server.app.wsgi().extensions["weir"].live, [str(listener) for listener in server.LISTENERS])
     )
     sys.stderr.flush()
+
+
+def pre_fork(server, worker):
+    """What is here before a worker is born stays: a collector that does not look at it leaves its memory shared."""
+    gc.freeze()
 
 
 def post_fork(server, worker):
@@ -111,13 +117,13 @@ def post_fork(server, worker):
 
 def post_worker_init(worker):
     """The configuration is watched in each worker: a thread does not cross a fork."""
-    from app import start
+    from app.application import start
 
     start(worker.app.wsgi())
 
 
 def child_exit(server, worker):
-    """A worker that is gone counts no longer as in flight."""
-    from prometheus_client import multiprocess
+    """What a worker that is gone has counted stays; that it is in flight does not."""
+    from app.telemetry import workers
 
-    multiprocess.mark_process_dead(worker.pid)
+    workers.inherit(worker.pid)

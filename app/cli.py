@@ -8,18 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from app.config import Endpoint, Live, Snapshot, TrafficRoute, config_path, load
-from app.errors import ConfigError
-from app.limits import Limiter
+from app.place import config_path
 from app.version import __version__
 
 _DEFAULT_FILE = "default: $GATEWAY_CONFIG, $MLFLOW_GATEWAY_CONFIG, endpoints.yaml"
-
-_EXAMPLES = {
-    "llm/v1/chat": '{"messages": [{"role": "user", "content": "Hello, how are you?"}]}',
-    "llm/v1/completions": '{"prompt": "The future of AI is", "max_tokens": 100}',
-    "llm/v1/embeddings": '{"input": "Text to embed"}',
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,56 +78,12 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    path = options.file or config_path()
-    try:
-        snapshot = load(path)
-        if snapshot.limits_storage:
-            Limiter(snapshot.limits_storage)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for warning in snapshot.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    print(f"{path}: {len(snapshot.endpoints)} endpoints, {len(snapshot.routes)} routes, no problems")
-    return 0
+    from app.checking import check  # here: a start needs none of what it reads with
+
+    return check(options.file or config_path())
 
 
 def _shipped(name: str) -> Path:
     """A file that comes with the gateway: beside the package in a checkout, else where the installation put it."""
     beside = Path(__file__).resolve().parent.parent / name
     return beside if beside.exists() else Path(sys.prefix, "share", "weir", name)
-
-
-def banner(live: Live, addresses: list[str]) -> str:
-    """What a start prints: the addresses, the endpoints, and a call to paste."""
-    now = live.snapshot
-    lines = [f"Weir {__version__} serves {live.path} at {', '.join(addresses)}", ""]
-    lines += [_row(endpoint, f"{endpoint.provider.name} {endpoint.model or ''}") for endpoint in now.endpoints.values()]
-    lines += [_row(route, f"route over {_names(route)}") for route in now.routes.values()]
-    lines += ["", *_paste(now, addresses[0])]
-    lines += [f"warning: {warning}" for warning in now.warnings]
-    return "\n".join(lines) + "\n"
-
-
-def _row(target: Endpoint | TrafficRoute, words: str) -> str:
-    return f"  {target.name:<20} {target.type:<20} {words}".rstrip()
-
-
-def _names(route: TrafficRoute) -> str:
-    return ", ".join(endpoint.name for endpoint, _ in route.destinations)
-
-
-def _paste(now: Snapshot, address: str) -> list[str]:
-    endpoint = next(iter(now.endpoints.values()), None)
-    if endpoint is None:
-        return ["There are no endpoints yet."]
-    socket = f"--unix-socket {address.removeprefix('unix:')} " if address.startswith("unix:") else ""
-    base = "http://localhost" if socket else address
-    return [
-        "Try it:",
-        "",
-        f"  curl {socket}{base}/gateway/{endpoint.name}/invocations -H 'Content-Type: application/json' \\",
-        f"    -d '{_EXAMPLES[endpoint.type]}'",
-        "",
-        f"Documentation: {base}/docs" if not socket else "",
-    ]

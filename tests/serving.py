@@ -12,8 +12,8 @@ import yaml
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import create_app
 from app.api.weir import KEY as WEIR
+from app.application import create_app
 from tests.upstream import Upstream
 
 KEY = "canary-key-7f3a"

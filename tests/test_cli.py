@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import banner, main
+from app.banner import banner
+from app.cli import main
 from app.config import Live
 from app.version import __version__
 from tests.config.writing import LOCAL, write

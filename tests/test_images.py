@@ -16,8 +16,9 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 
-from app import create_app, images
+from app import images
 from app.api.weir import KEY as WEIR
+from app.application import create_app
 from app.errors import ConfigError, InvalidPayload
 from app.gateway import Gateway as Calls
 from app.images import Fetcher, NotFetched, fetched, is_public

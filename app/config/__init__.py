@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.config.load import config_path, load
+from app.config.load import load
 from app.config.policy import BreakerLimits, Policy, Retries
 from app.config.reload import Live
 from app.config.snapshot import Endpoint, Limit, Network, Snapshot, TrafficRoute
@@ -17,6 +17,5 @@ __all__ = [
     "Retries",
     "Snapshot",
     "TrafficRoute",
-    "config_path",
     "load",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,12 +22,6 @@ from app.errors import ConfigError
 _FILE = FileSchema()
 
 _OPTIONS = ("keep_alive", "max_body", "max_in_flight", "session_header", "limits_storage")
-
-
-def config_path() -> Path:
-    """The file to read: $GATEWAY_CONFIG, else MLflow's $MLFLOW_GATEWAY_CONFIG, else endpoints.yaml where we are."""
-    named = os.environ.get("GATEWAY_CONFIG") or os.environ.get("MLFLOW_GATEWAY_CONFIG")
-    return Path(named or "endpoints.yaml")
 
 
 def load(path: Path) -> Snapshot:

@@ -8,13 +8,13 @@ provider chooses.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from functools import cache, lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest, multiprocess
+from prometheus_client import Counter, Gauge, Histogram, generate_latest
+
+from app.telemetry import workers
 
 if TYPE_CHECKING:
     from app.telemetry.invocation import Invocation
@@ -107,17 +107,5 @@ def observe_failed(endpoint: str, error_type: str, input_tokens: int | None, out
 
 def exposition() -> bytes:
     """Every metric of every worker, in Prometheus' text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # prometheus_client itself reads it, at import
-        return generate_latest(PROCESS_REGISTRY)
-    registry = CollectorRegistry()
-    _Workers(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
-
-
-class _Workers(multiprocess.MultiProcessCollector):
-    """The library's collector, but for files that are still empty: a worker has just been born, or died as it was."""
-
-    def collect(self) -> Iterable[Metric]:
-        written = [str(file) for file in Path(self._path).glob("*.db") if file.stat().st_size]
-        metrics: Iterable[Metric] = self.merge(written, accumulate=True)  # type: ignore[no-untyped-call]
-        return metrics
+    several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+    return generate_latest(workers.registry() if several else PROCESS_REGISTRY)

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import create_app
+from app.application import create_app
 from app.errors import InvalidPayload
 from app.schemas import CHAT, COMPLETIONS, EMBEDDINGS, check
 from app.version import __version__

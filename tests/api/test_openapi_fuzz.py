@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app import create_app
+from app.application import create_app
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is part of the dev extra")
 

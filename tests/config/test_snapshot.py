@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.call import Timeouts
-from app.config import config_path, load
+from app.config import load
+from app.place import config_path
 from tests.config.writing import endpoint, problems, read, with_config
 
 
