@@ -134,6 +134,7 @@ def test_the_management_block_works_with_attributes(run: Run, gateway: RunningGa
         "Endpoint: chat",
         "Endpoint: completions",
         "Endpoint: embeddings",
+        "Endpoint: flaky",
         "Model: weir-local",
         "Provider: local",
         str(

@@ -185,7 +185,7 @@ def test_a_configuration_of_mlflows_is_read_unchanged(tmp_path: Path, monkeypatc
 
 def test_the_shipped_configuration_has_no_problems() -> None:
     shipped = Path(__file__).resolve().parents[2] / "endpoints.yaml"
-    assert list(load(shipped).endpoints) == ["chat", "flaky", "completions", "embeddings"]
+    assert list(load(shipped).endpoints) == ["chat", "completions", "embeddings", "flaky"]
 
 
 def test_a_route_holds_its_destinations_with_their_shares(tmp_path: Path) -> None:
