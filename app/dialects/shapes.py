@@ -22,7 +22,14 @@ def _read(provider: str) -> Iterator[None]:
     try:
         yield
     except _MALFORMED as error:
-        raise Garbled(f"{provider}'s answer is not what its format says: {error!r}") from error
+        raise Garbled(f"{provider}'s answer is not what its format says: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    """What was wrong. Our own words say what should be; Python's are none for a client."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error) if "should" in str(error) else "a part of it is of another shape"
 
 
 def whole(provider: str) -> Callable[[Callable[[JSON], JSON]], Callable[[JSON], JSON]]:

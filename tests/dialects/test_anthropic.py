@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -46,8 +47,8 @@ def chunks(*events: JSON) -> list[JSON]:
     next(reading)
     for event in events:
         made += reading.send(event)
-    with pytest.raises(StopIteration):
-        reading.send(None)
+    with suppress(StopIteration):
+        made += reading.send(None)
     return made
 
 
@@ -76,6 +77,12 @@ def test_a_delta_of_the_message_that_gives_no_reason_to_stop_is_no_end() -> None
     made = chunks(*events, ended(None), ended("end_turn"), ended("end_turn"), STOP)
     assert [choice["finish_reason"] for choice in choices(made)] == [None, None, "stop"]
     assert made[-1]["usage"]["completion_tokens"] == 9
+
+
+@pytest.mark.parametrize("last", [(STOP,), (), (STOP, STOP)])
+def test_usage_comes_once_with_a_message_stop_or_without(last: tuple[JSON, ...]) -> None:
+    made = chunks(START, opened({"type": "text", "text": "Hi"}), closed(), ended("end_turn"), *last)
+    assert [chunk["usage"]["completion_tokens"] for chunk in made if chunk.get("usage")] == [9]
 
 
 def test_a_block_that_nobody_closed_is_closed_by_the_end() -> None:
@@ -108,6 +115,17 @@ def test_a_block_that_nobody_closed_is_closed_by_the_end() -> None:
 def test_an_event_of_another_shape_is_garbled(events: list[JSON]) -> None:
     with pytest.raises(Garbled):
         chunks(*events, ended("end_turn"), STOP)
+
+
+def test_blocks_and_an_end_that_stand_in_the_start_are_said() -> None:
+    content = [{"type": "text", "text": "Let me see."}, ORDER]
+    start = {"type": "message_start", "message": {"content": content, "stop_reason": "tool_use", "usage": {}}}
+    made = chunks(start, STOP)
+    deltas = [choice["delta"] for choice in choices(made)]
+    assert [delta.get("content") for delta in deltas[:2]] == ["", "Let me see."]
+    assert deltas[2]["tool_calls"][0]["function"] == {"name": "order", "arguments": '{"item":"rope"}'}
+    assert [choice["finish_reason"] for choice in choices(made)] == [None, None, None, "tool_calls"]
+    assert made[-1]["choices"] == []
 
 
 def test_a_compaction_and_what_the_message_says_beside_it_come_back_whole() -> None:

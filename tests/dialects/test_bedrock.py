@@ -193,6 +193,36 @@ def test_a_budget_of_thought_leaves_room_to_answer() -> None:
     assert body["additionalModelRequestFields"]["thinking"] == {"type": "enabled", "budget_tokens": 3072}
 
 
+ONE_CALL = {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+
+
+@pytest.mark.parametrize(
+    ("model", "choice", "own"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", None, ONE_CALL),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "auto", ONE_CALL),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "required", None),
+        ("anthropic.claude-3-haiku-20240307-v1:0", None, None),
+        ("amazon.nova-lite-v1:0", None, None),
+    ],
+)
+def test_a_claude_is_told_in_its_own_words_to_make_one_call(model: str, choice: str | None, own: JSON | None) -> None:
+    payload = {"messages": [], "tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False}
+    made = dialect.CHAT.request(model, payload)
+    assert made.json.get("additionalModelRequestFields") == own
+    assert made.adjusted == (() if own else ("parallel_tool_calls",))
+
+
+def test_a_call_comes_back_without_a_type_that_only_answers_have() -> None:
+    use = {"toolUseId": "t-1", "name": "order", "input": {}}
+    content = [{"reasoningContent": {"redactedContent": "AA=="}}, {"toolUse": {**use, "type": "tool_use"}}]
+    answer = {"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "tool_use"}
+    assert dialect.CHAT.response is not None
+    message = dialect.CHAT.response(answer)["choices"][0]["message"]
+    body, _ = said(message, {"role": "tool", "tool_call_id": "t-1", "content": "x"}, tools=[TOOL])
+    assert body["messages"][1]["content"] == [content[0], {"toolUse": use}]
+
+
 @pytest.mark.parametrize("place", ["thinking", "additionalModelRequestFields"])
 def test_beside_thoughts_asked_for_in_the_models_own_words_no_temperature_is_said(place: str) -> None:
     thinking = {"type": "enabled", "budget_tokens": 2048}

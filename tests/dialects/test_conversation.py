@@ -46,6 +46,8 @@ def test_a_refusal_reaches_every_dialect(provider: str, model: str) -> None:
     payload = {"messages": [*asked, {"role": "user", "content": "Why?"}]}
     body = PROVIDERS[provider].translators["llm/v1/chat"].request(model, payload)
     assert json.dumps(body.json).count("I will not.") == 1
+    knows_the_word = provider in ("openai", "mlflow-model-serving")
+    assert ('"refusal": "I will not."' in json.dumps(body.json)) is knows_the_word
 
 
 @pytest.mark.parametrize(

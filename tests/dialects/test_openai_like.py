@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.dialects import Unfinished
 from app.dialects.openai_like import chat_translator
+from app.dialects.through_chat import completions
 from app.errors import Cut, Garbled, GatewayError, InvalidPayload, Refused
 from app.providers import PROVIDERS
 
@@ -125,6 +127,19 @@ def test_an_error_amid_a_stream_is_one(event: Any, status: int) -> None:
 def test_a_stream_without_its_end_is_cut(events: list[Any]) -> None:
     with pytest.raises(Cut):
         stream_of(*events)
+
+
+def test_the_end_that_done_would_be_is_one_of_text_where_text_was_asked_of_chat() -> None:
+    start = completions(CHAT).stream
+    assert start is not None
+    stream = start()
+    next(stream)
+    stream.send(chunk({"role": "assistant", "content": "a"}))
+    with pytest.raises(Unfinished) as caught:
+        stream.send(None)
+    (last,) = caught.value.last
+    assert (last["object"], last["choices"][0]["text"]) == ("text_completion", "")
+    assert last["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize(

@@ -134,3 +134,21 @@ def test_what_changes_the_answer_and_has_no_counterpart_is_refused(more: dict[st
     with pytest.raises(InvalidPayload) as caught:
         gemini.CHAT.request("gemini-2.5-flash", {**CHAT, **more})
     assert caught.value.param == place
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "level", "adjusted"),
+    [
+        ("gemini-3-flash-preview", "minimal", "minimal", ()),
+        ("gemini-3-flash-preview", "none", "minimal", ("reasoning_effort",)),
+        ("gemini-3.1-pro-preview", "minimal", "low", ("reasoning_effort",)),
+        ("gemini-3.7-flash", "minimal", "low", ("reasoning_effort",)),
+        ("gemini-3.7-flash", "none", "low", ("reasoning_effort",)),
+        ("gemini-3.7-flash", "low", "low", ()),
+    ],
+)
+def test_the_least_level_of_thought_is_asked_of_those_who_know_it(
+    model: str, effort: str, level: str, adjusted: tuple[str, ...]
+) -> None:
+    body = GEMINI.translators["llm/v1/chat"].request(model, {"messages": [], "reasoning_effort": effort})
+    assert (body.json["generationConfig"]["thinkingConfig"]["thinkingLevel"], body.adjusted) == (level, adjusted)

@@ -140,8 +140,15 @@ def _counts(*said: Any) -> tuple[int, int, int, int]:
 
 
 def words(recording: Recording) -> str:
-    """The provider's own words in its error, straight from its body."""
-    data = json.loads(recording.body)
+    """The provider's own words in its error, straight from its body: of a page its title, of several the first."""
+    try:
+        data = json.loads(recording.body)
+    except ValueError:
+        title = re.search(rb"<title>\s*(.*?)\s*</title>", recording.body, re.DOTALL | re.IGNORECASE)
+        return (title[1] if title else recording.body.strip()).decode()
+    data = data[0] if isinstance(data, list) else data
     error = data.get("error", data)
     said = error if isinstance(error, str) else error.get("message") or error.get("detail")
+    while isinstance(said, (dict, list)):
+        said = said[0] if isinstance(said, list) else said.get("msg") or said.get("message") or said["detail"]
     return str(said)

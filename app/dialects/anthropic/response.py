@@ -68,7 +68,7 @@ def string(value: Any) -> str:
 def named(block: JSON, key: str = "name") -> str:
     """A tool's name or id, which has to be there. Raises KeyError, TypeError, ValueError."""
     if not (name := string(block[key])):
-        raise ValueError(f"a tool's {key} is empty")
+        raise ValueError(f"a tool's {key} should not be empty")
     return name
 
 

@@ -42,13 +42,15 @@ def stream() -> ChunkStream:
         chunks = answer.go_on(event)
     if not answer.finished:
         raise Cut(f"{NAME} broke off the stream before it was whole")
+    if last := answer.last():
+        yield last
 
 
 class _Answer:
     """An answer as far as it has come: the blocks as a whole answer would have them."""
 
     def __init__(self) -> None:
-        self.finished = False
+        self.finished = self._is_counted = False
         self._begun = False
         self._head: JSON = {"id": None, "object": "chat.completion.chunk", "model": None}
         self._blocks: dict[int, JSON] = {}
@@ -68,7 +70,7 @@ class _Answer:
         if kind == "message_delta":
             return self._end(event)
         if kind == "message_stop":
-            return [{**self._head, "choices": [], "usage": usage(self._counted)}] if self.finished else []
+            return self._stop()
         return [self._chunk(delta) for delta in self._deltas(kind, event)]
 
     def _deltas(self, kind: str, event: JSON) -> list[JSON]:
@@ -84,12 +86,31 @@ class _Answer:
         self._kept = dict(message)
         self._count(message.get("usage"))
         begun, self._begun = self._begun, True
-        return [] if begun else [self._chunk({"role": "assistant", "content": ""})]
+        return (
+            [] if begun else [self._chunk(delta) for delta in ({"role": "assistant", "content": ""}, *self._before())]
+        )
+
+    def _before(self) -> list[JSON]:
+        """Blocks that stand in the start already: an answer that goes on after a tool that ran at Anthropic."""
+        there = enumerate(shapes.mappings(self._kept.pop("content", None)))
+        return [delta for index, block in there for delta in (*self._open(index, block), *self._close(index))]
+
+    def _stop(self) -> list[JSON]:
+        """The usage; before it the end, if it stood in the start."""
+        ends = [] if self.finished else self._end({"delta": {"stop_reason": self._kept.get("stop_reason")}})
+        return [*ends, *self.last()]
+
+    def last(self) -> list[JSON]:
+        """The usage of an answer that has ended, once: also where no message_stop follows."""
+        if self._is_counted or not self.finished:
+            return []
+        self._is_counted = True
+        return [{**self._head, "choices": [], "usage": usage(self._counted)}]
 
     def _open(self, index: int, block: JSON) -> list[JSON]:
         """The first delta of a block: a tool's id and name; or text, which may stand in the start already."""
         if not self._begun:
-            raise ValueError("a block before the message_start")
+            raise ValueError("a message_start should come before the first block")
         kind = string(block["type"])
         self._blocks[index], self._inputs[index] = dict(block), ""
         if kind == "tool_use":

@@ -36,6 +36,7 @@ def request(model: str, payload: JSON) -> Body:
     limit = fields.take("max_completion_tokens", "max_tokens")
     fields.take("stream", "stream_options")  # the path says it; usage is always reported
     tools = _tool_config(fields, turns)
+    single = _one_call(fields, model, tools or {})
     hindered = "toolChoice" in (tools or {}) or _began_without_thoughts(turns)
     thinking, output = reasoning.effort(fields, model, limit, hindered)
     budget = thinking.get("thinking", {}).get("budget_tokens")
@@ -56,7 +57,7 @@ def request(model: str, payload: JSON) -> Body:
     fields.one_choice(NAME)
     fields.refuse(*CONTENTS, by=NAME)
     fields.leave_out(*SAMPLING, *HANDLING)
-    return Body(_merge(body, {**thinking, **own}, fields.rest()), tuple(fields.adjusted))
+    return Body(_merge(body, {**thinking, **own, **single}, fields.rest()), tuple(fields.adjusted))
 
 
 def _merge(body: JSON, models_own: JSON, rest: JSON) -> JSON:
@@ -149,8 +150,6 @@ def _tool_config(fields: Fields, turns: Sequence[JSON]) -> JSON | None:
     declared = fields.take("tools") or []
     tools = [made for index, tool in enumerate(declared) for made in _tool(tool, index)]
     choice = said.tool_choice(fields.take("tool_choice"))
-    if fields.take("parallel_tool_calls") is False and tools:
-        fields.adjusted.append("parallel_tool_calls")
     if choice and choice.mode in ("auto", "required") and choice.names is not None:  # allowed_tools: offer no others
         tools = [tool for tool in tools if tool.get("toolSpec", {}).get("name") in choice.names]
     if not tools and choice and (choice.names is not None or choice.mode == "required"):
@@ -165,6 +164,16 @@ def _tool_config(fields: Fields, turns: Sequence[JSON]) -> JSON | None:
         fields.adjusted.append("tool_choice")
         return {"tools": tools}
     return without_nones({"tools": tools, "toolChoice": _tool_choice(choice)})
+
+
+def _one_call(fields: Fields, model: str, tools: JSON) -> JSON:
+    """Claude's own word for no parallel calls, as Converse has none: it is refused beside a choice in Converse's."""
+    if fields.take("parallel_tool_calls") is not False or not tools:
+        return {}
+    if reasoning.claude_version(model) >= (4, 5) and "toolChoice" not in tools:
+        return {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+    fields.adjusted.append("parallel_tool_calls")
+    return {}
 
 
 def _called(turns: Sequence[JSON]) -> set[str]:

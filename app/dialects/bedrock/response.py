@@ -85,7 +85,14 @@ def kept_blocks(content: Sequence[JSON]) -> JSON:
     """All blocks as they came, if one of them has no place in OpenAI's shape: a second turn brings them back."""
     if all("text" in block or ("toolUse" in block and is_clients(block["toolUse"])) for block in content):
         return {}
-    return {"provider_fields": {"bedrock": {"content": list(content)}}}
+    return {"provider_fields": {"bedrock": {"content": [_as_it_is_taken(block) for block in content]}}}
+
+
+def _as_it_is_taken(block: JSON) -> JSON:
+    """A block as a request may hold it: a call of the client's has no type there, which some models give it."""
+    if "type" not in block.get("toolUse", ()) or not is_clients(block["toolUse"]):
+        return block
+    return {**block, "toolUse": {key: value for key, value in block["toolUse"].items() if key != "type"}}
 
 
 def finish_reason(said: Any) -> str:

@@ -48,7 +48,7 @@ def _enter(holder: Any, step: str | int, default: Any) -> Any:
     if isinstance(step, str):
         return holder.setdefault(step, default)
     if step > _LONGEST_LIST:
-        raise ValueError(f"{step} is too long a list")
+        raise ValueError(f"{step} should be a place in a shorter list")
     holder.extend([None] * (step + 1 - len(holder)))
     if holder[step] is None:
         holder[step] = default

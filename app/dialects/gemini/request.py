@@ -140,20 +140,22 @@ def _thinking(fields: Fields, model: str) -> JSON | None:
         fields.leave_out("reasoning_effort")
         return None
     fields.take("reasoning_effort")
-    config, exact = (_level if _version(model)[0] >= 3 else _budget)(effort, pro="pro" in model)
+    config, exact = (_level if _version(model)[0] >= 3 else _budget)(effort, model)
     if not exact:
         fields.adjusted.append("reasoning_effort")
     return {**config, "includeThoughts": True} if effort != "none" else config
 
 
-def _level(effort: str, *, pro: bool) -> tuple[JSON, bool]:
-    level = "low" if pro and _LEVELS[effort] == "minimal" else _LEVELS[effort]
+def _level(effort: str, model: str) -> tuple[JSON, bool]:
+    """The models called pro, and all since 3.7, refuse the least level."""
+    always_thinks = "pro" in model or _version(model) >= (3, 7)
+    level = "low" if always_thinks and _LEVELS[effort] == "minimal" else _LEVELS[effort]
     return {"thinkingLevel": level}, level == effort
 
 
-def _budget(effort: str, *, pro: bool) -> tuple[JSON, bool]:
+def _budget(effort: str, model: str) -> tuple[JSON, bool]:
     if effort == "none":
-        return {"thinkingBudget": _LEAST_OF_PRO if pro else 0}, not pro
+        return {"thinkingBudget": _LEAST_OF_PRO if "pro" in model else 0}, "pro" not in model
     return {"thinkingBudget": _BUDGETS[effort]}, True
 
 
