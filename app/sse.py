@@ -117,7 +117,16 @@ def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _parse(block: bytes) -> Event | None:
-    data, name = [], None
+    if block[:7] == b"event: ":  # Anthropic's: a name, and data of one line
+        name, _, data = block[7:].partition(b"\ndata: ")
+        if data and b"\n" not in data and b"\n" not in name:
+            return Event(data, name)
+    return _parse_lines(block)
+
+
+def _parse_lines(block: bytes) -> Event | None:
+    data: list[bytes] = []
+    name = None
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
