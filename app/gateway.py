@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -82,15 +84,25 @@ class Gateway:
 
     def _answer(self, invocation: Invocation, request: Request, attempt: Attempt, visit: Visit) -> Reply:
         """One attempt at a whole answer."""
-        answers = [self._send(request.endpoint, call) for call in request.calls]
+        answers, said = [], []
+        for answer in self._answers(request):
+            answers.append(answer)
+            said.append(_said(request.endpoint, answer))
         invocation.upstream_ends()
-        said = [_said(request.endpoint, answer) for answer in answers]
         made = _made(request, said, invocation.request_id)
         invocation.count(made.get("usage"))
         body = answers[0].body if made is said[0] else orjson.dumps(made)
         visit.succeeds()
         visit.ends()
         return Reply(request.endpoint, body, {**passed_on(answers[-1].headers), **_told(request, invocation)})
+
+    def _answers(self, request: Request) -> Iterator[Answer]:
+        """The answers to its calls, in turn and all within one total time: after a failure no more are made."""
+        until = time.monotonic() + request.timeouts.total
+        yield self._send(request.endpoint, request.calls[0])
+        for call in request.calls[1:]:
+            left = replace(call.timeouts, total=max(until - time.monotonic(), 0.001))
+            yield self._send(request.endpoint, replace(call, timeouts=left))
 
     def _send(self, endpoint: Endpoint, call: Call) -> Answer:
         try:

@@ -91,7 +91,7 @@ class Pursuit:
         error = self.attempts.error or last
         self.invocation.endpoint = self.attempts.asked_first
         told = {name: value for name, value in error.headers.items() if name.lower() != "x-should-retry"}
-        if self.attempts.may_be_several:
+        if self.attempts.count and self.attempts.may_be_several:
             error.headers = {**told, "X-Should-Retry": "false"}
         error.headers = {**error.headers, "X-Gateway-Attempts": str(self.attempts.count)}
         return error

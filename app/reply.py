@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.config import Endpoint
 from app.errors import GatewayError, UpstreamError
@@ -12,6 +14,8 @@ from app.failover import Attempt, Differs, Rest, Sent, Visit
 from app.pursuit import Ask, Pursuit
 from app.stream import Stream
 from app.telemetry import metrics
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class StreamReply:
         self._opened = pursuit.begin(ask)
         self._begun_by = self.endpoint
         self._sent = Sent() if self._may_resume() else None
+        self._all = self._read()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -63,9 +68,13 @@ class StreamReply:
 
     def close(self) -> None:
         """It is over, or nobody reads it any more: hang up."""
+        self._all.close()  # first: an attempt that is still being made becomes the present one
         self._opened.close()
 
     def __iter__(self) -> Iterator[list[bytes]]:
+        return self._all
+
+    def _read(self) -> Generator[list[bytes], None, None]:
         rest: Rest | None = None
         broke: UpstreamError | None = None  # what the caller is told if nothing comes after it
         while True:
@@ -74,7 +83,7 @@ class StreamReply:
                 break
             except UpstreamError as error:
                 broke = broke or error
-                rest = self._go_on(error, broke)
+                rest = yield from self._go_on(error, broke)
             except Differs as difference:
                 assert broke is not None  # nothing is compared before
                 self._tell("differs")
@@ -103,7 +112,7 @@ class StreamReply:
         if rest and not rest.agrees:
             raise Differs("it ends before it has said all that was sent")
 
-    def _go_on(self, error: UpstreamError, broke: UpstreamError) -> Rest:
+    def _go_on(self, error: UpstreamError, broke: UpstreamError) -> Generator[list[bytes], None, Rest]:
         """Open another attempt; what it is to be compared with. Raises `broke` where there is none."""
         self._opened.visit.fails(error)
         self._opened.close()
@@ -112,14 +121,19 @@ class StreamReply:
             raise self._final(broke)
         try:
             rest = self._sent.rest()
-            opened = self._pursuit.after(error, self._opened.attempt, self._ask)
+            is_opened = yield from _meanwhile(lambda: self._open(error), self._keep_alive)
         except (Differs, GatewayError) as last:
             self._tell("failed")
             raise self._final(broke) from last
-        if opened is None:
+        if not is_opened:
             raise self._final(broke)
-        self._opened = opened
         return rest
+
+    def _open(self, error: UpstreamError) -> bool:
+        """Make the attempt after this error; whether there may be one. Raises GatewayError where nobody answers."""
+        opened = self._pursuit.after(error, self._opened.attempt, self._ask)
+        self._opened = opened or self._opened
+        return opened is not None
 
     def _final(self, broke: UpstreamError) -> UpstreamError:
         """What the caller is told, and the log: the error of whoever said what the caller has."""
@@ -128,3 +142,12 @@ class StreamReply:
 
     def _tell(self, outcome: str) -> None:
         metrics.RESUMED.labels(self.endpoint.name, outcome).inc()
+
+
+def _meanwhile(call: Callable[[], Result], keep_alive: float) -> Generator[list[bytes], None, Result]:
+    """What a call returns or raises, made beside: the client hears an empty batch in each silence meanwhile."""
+    with ThreadPoolExecutor(1) as beside:
+        made = beside.submit(call)
+        while not wait([made], keep_alive).done:
+            yield []
+    return made.result()

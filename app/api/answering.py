@@ -51,7 +51,8 @@ def answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, 
 
 def _answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
     invocation: Invocation = g.invocation
-    targets = failover.targets(asked, request.headers.get(snapshot().session_header))
+    session = request.headers.get(snapshot().session_header) or None  # an empty one is none: it is everybody's
+    targets = failover.targets(asked, session)
     invocation.endpoint, invocation.bytes_in = targets[0], len(raw)
     schemas.check(targets[0].type, payload)
     question, limit_headers = weir().gateway.question(targets, payload, raw)
@@ -81,9 +82,9 @@ def _stream(question: Question, invocation: Invocation, decorate: Decorate) -> R
     write, content_type = frames.EVENTS if _reads_events() else frames.ARRAY
     body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)
     response = Response(body, content_type=content_type)
-    response.headers.update({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
+    response.headers.update({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
     invocation.status = 200
     return response
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.api.weir import weir
+from app.api.weir import snapshot, weir
 from app.failover import Standing
 from app.telemetry import metrics
 
@@ -39,9 +39,10 @@ def ready() -> dict[str, Any]:
 
 
 def _worker() -> dict[str, Any]:
-    """How the endpoints stand that this worker process has called: the others may have seen other failures."""
-    standings = {standing.name: _standing(standing) for standing in weir().gateway.standings.all()}
-    return {"pid": os.getpid(), "in_flight": weir().in_flight.count, "endpoints": standings}
+    """How the endpoints stand, as this worker process has seen them: the others may have seen other failures."""
+    standings = weir().gateway.standings
+    endpoints = {name: _standing(standings.of(endpoint)) for name, endpoint in snapshot().endpoints.items()}
+    return {"pid": os.getpid(), "in_flight": weir().in_flight.count, "endpoints": endpoints}
 
 
 def _standing(standing: Standing) -> dict[str, Any]:

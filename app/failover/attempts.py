@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.config import Endpoint
-from app.errors import GatewayError, Refused
+from app.errors import GatewayError, Refused, UpstreamError
 from app.failover.breaker import State
 from app.failover.plan import Targets
 from app.failover.retry import Uniform, Verdict, is_context_length, pause, verdict
@@ -51,6 +51,7 @@ class Attempts:
         if len(ready) < len(targets):  # one that rests is better than nobody
             names = {target.name for target in ready}
             self._queue = deque(ready + [target for target in targets if target.name not in names])
+        self._named = targets[0]
         self.asked_first = self._queue[0]
         """The target whose error is the caller's."""
         self._retries = 0  # of the present target
@@ -58,7 +59,7 @@ class Attempts:
         self.count = 0
         """Calls made so far."""
         self.error: GatewayError | None = None
-        """What the caller is told: the error of the first target that was asked, not a later one's noise."""
+        """What the caller is told: the last error of the first target that was asked, not a later one's noise."""
 
     @property
     def may_be_several(self) -> bool:
@@ -84,7 +85,7 @@ class Attempts:
         """The one after an attempt that failed; None: there is none. `begun`: its stream had, and broke off."""
         is_first = attempt.target is self.asked_first
         if is_first:
-            self.error = error
+            self._keep(error)
         means = verdict(error, attempt.target.policy)
         if means is Verdict.NOWHERE and is_first:
             return None
@@ -97,6 +98,13 @@ class Attempts:
                 self._retries += 1
                 return replace(attempt, wait=wait)
         return self._next()
+
+    def _keep(self, error: GatewayError) -> None:
+        """Keep the first target's error. That it could not be asked (again) says less than what it said."""
+        if self.error is None or not self.count or isinstance(error, UpstreamError):
+            self.error = error
+        if not self.count and self._queue and self.asked_first is not self._named:
+            self.asked_first = self._queue[0]  # nobody asked for who should only have stood in
 
     def _next(self) -> Attempt | None:
         while self._queue:

@@ -95,7 +95,9 @@ class Visit:
         self._ended = True
         self._standing.in_flight.give()
         if self._pending:
+            before = self._standing.breaker.state
             self._standing.breaker.abandon(self._entered)
+            self._standing.tell(before, "the call that was to find out ended without an answer")
 
 
 class Standings:
@@ -104,14 +106,18 @@ class Standings:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Standing] = {}
 
-    def all(self) -> tuple[Standing, ...]:
-        """Of every endpoint that was called so far."""
-        return tuple(self._known.values())
-
     def of(self, endpoint: Endpoint) -> Standing:
         """An endpoint's."""
         key = (endpoint.name, endpoint.url)
         standing = self._known.get(key)
         if standing is None:
+            self._forget(endpoint.name)
             standing = self._known.setdefault(key, Standing(endpoint.name))
+            metrics.BREAKER.labels(endpoint.name).set(0)
         return standing
+
+    def _forget(self, name: str) -> None:
+        """Forget who had the name before, unless calls are out: a file may be changed for years."""
+        for key, standing in list(self._known.items()):
+            if key[0] == name and not standing.in_flight.count:
+                self._known.pop(key, None)

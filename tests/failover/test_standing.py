@@ -54,7 +54,6 @@ def test_endpoints_on_one_host_do_not_share_their_breaker_and_a_new_address_is_a
     moved = replace(a, url="http://127.0.0.1/elsewhere")
     assert standings.of(moved).admits(moved)
     assert standings.of(replace(a)) is standings.of(a)
-    assert len(standings.all()) == 3
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "context", "policy"])
@@ -94,6 +93,27 @@ def test_a_probe_that_nobody_waited_for_leaves_the_next_call_to_be_one() -> None
     assert not standing.enter(one).probes
     probe.ends()
     assert standing.enter(one).probes
+
+
+def test_a_probe_that_nobody_waited_for_is_no_longer_out_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    one = endpoint("left alone", breaker=EAGER)
+    standing = Standings().of(one)
+    for _ in range(2):
+        standing.enter(one).fails(refused(503))
+    with caplog.at_level(logging.INFO, "weir.failover"):
+        standing.enter(one).ends()
+    assert "'left alone': the circuit is open (was half_open)" in caplog.messages[-1]
+
+
+def test_who_had_a_name_before_is_forgotten_once_its_calls_are_over() -> None:
+    standings, first, second = Standings(), endpoint("a"), replace(endpoint("a"), url="http://127.0.0.1/second")
+    before = standings.of(first)
+    visit = before.enter(first)
+    standings.of(second)
+    assert standings.of(first) is before, "calls are still out"
+    visit.ends()
+    standings.of(replace(first, url="http://127.0.0.1/third"))
+    assert standings.of(first) is not before
 
 
 def test_a_probe_whose_stream_began_is_not_abandoned_when_its_client_leaves() -> None:

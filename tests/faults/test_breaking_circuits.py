@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from flask.testing import FlaskClient
 
+from app.api.weir import KEY as WEIR
 from tests.faults.pair import DOWN, PRIMARY_WELL, QUICK, Aside, Pair, nobody, post
 from tests.faults.scenarios import TEXT, chunks, refusal
 from tests.serving import endpoint
@@ -172,6 +175,22 @@ def test_a_change_shows_in_the_log_and_in_the_metrics(pair: Pair, caplog: pytest
     lines = [record.getMessage() for record in caplog.records if name in record.getMessage()]
     assert len(lines) == 3, "open, half-open, closed"
     assert "provider_503" in lines[0]
+
+
+def test_what_was_at_an_endpoints_former_address_is_not_told_of_it(pair: Pair, tmp_path: Path) -> None:
+    name = "one-that-moves"
+    client = pair.gateway(endpoint(pair.primary, name, retries=ONCE, breaker=RESTING), keep_alive=14)
+    live = client.application.extensions[WEIR].live
+    for _ in range(3):
+        post(client, name)
+    assert standing(client, name)["breaker"] == "open"
+    live.path.write_text(yaml.safe_dump({"endpoints": [endpoint(pair.fallback, name)]}))
+    live.look()
+    assert standing(client, name) == {"breaker": "closed", "failures": 0, "in_flight": 0}
+    assert metric(client.get("/metrics").text, "weir_breaker_state", endpoint=name) == 0
+    live.path.write_text(yaml.safe_dump({"endpoints": [endpoint(pair.fallback)]}))
+    live.look()
+    assert list(client.get("/health/ready?verbose=1").json["worker"]["endpoints"]) == ["chat"]
 
 
 def test_a_port_that_refuses_opens_the_circuit_too(pair: Pair) -> None:

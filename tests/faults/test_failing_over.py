@@ -12,7 +12,8 @@ import pytest
 from tests.faults.pair import DOWN, FALLBACK_WELL, PRIMARY_WELL, QUICK, Pair, nobody, post
 from tests.faults.scenarios import FALLBACK_MODEL, PRIMARY_MODEL, TEXT, USAGES, healthy, refusal
 from tests.serving import CHAT, endpoint
-from tests.upstream import Hang, Reset, Upstream, embeddings, json_reply, raw_reply, sse_reply
+from tests.translating import of
+from tests.upstream import Hang, Pause, Reset, Upstream, embeddings, held, json_reply, raw_reply, sse_reply
 
 Told = Callable[[], list[dict[str, Any]]]
 
@@ -208,6 +209,30 @@ def test_embeddings_fail_over(pair: Pair) -> None:
     answer = client.post("/v1/embeddings", json={"input": "this", "model": "vectors"})
     assert answer.json["data"][0]["embedding"] == [0.25, 0.5]
     assert answer.headers["X-Gateway-Endpoint"] == "standby"
+
+
+def test_after_a_batch_of_embeddings_has_failed_no_more_are_sent(pair: Pair) -> None:
+    pair.primary.replies = refusal(429, "slow down")
+    pair.fallback.replies = json_reply(embeddings(*[[0.25, 0.5]] * 200))
+    vectors = {**batching(pair), "fallbacks": ["standby"], "retries": {"attempts": 0}}
+    client = pair.gateway(vectors, endpoint(pair.fallback, "standby", "embeddings"))
+    answer = client.post("/v1/embeddings", json={"input": ["this"] * 200, "model": "vectors"})
+    assert (len(answer.json["data"]), answer.headers["X-Gateway-Endpoint"]) == (200, "standby")
+    assert pair.asked == (1, 1)
+
+
+def test_all_batches_of_embeddings_share_one_total_time(pair: Pair) -> None:
+    body = {"id": "e", "embeddings": {"float": [[0.5]] * 96}, "texts": [], "meta": {}}
+    pair.primary.replies = held(json_reply(body), Pause(0.4))
+    client = pair.gateway({**batching(pair), "timeouts": {"total": 1.0}})
+    answer = client.post("/v1/embeddings", json={"input": ["this"] * 960, "model": "vectors"})
+    assert (answer.status_code, answer.json["error"]["code"]) == (504, "upstream_timeout")
+    assert len(pair.primary.requests) <= 3
+
+
+def batching(pair: Pair) -> dict[str, Any]:
+    """An endpoint of a provider that takes 96 texts at once."""
+    return {**of("cohere", pair.primary, "embed-v4.0", "embeddings"), "name": "vectors"}
 
 
 def test_mlflows_urls_fail_over_too(pair: Pair) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tests.faults.pair import PRIMARY_WELL, Aside, Pair, post
+from tests.faults.pair import PRIMARY_WELL, QUICK, Aside, Pair, post
 from tests.faults.scenarios import PRIMARY_MODEL, TEXT, chunks
 from tests.serving import CHAT
 from tests.upstream import Hang, Wait, held, sse_reply
@@ -45,6 +45,18 @@ def test_above_the_most_in_flight_of_an_endpoint_alone_the_answer_is_a_503(pair:
     pair.primary.wait_for_requests(1)
     refused = post(client)
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    gate.set()
+    assert first.answer.status == 200
+
+
+def test_who_was_not_asked_at_all_may_be_asked_again_by_the_clients_sdk(pair: Pair) -> None:
+    gate = pair_gate(pair)
+    client = pair.alone(max_in_flight=1, retries=QUICK)
+    first = Aside(client)
+    pair.primary.wait_for_requests(1)
+    refused = post(client)
+    assert (refused.status, refused.attempts) == (503, 0)
+    assert "x-should-retry" not in refused.headers, "nothing was done that an SDK would do again"
     gate.set()
     assert first.answer.status == 200
 

@@ -57,3 +57,19 @@ def test_a_session_whose_destination_is_down_is_answered(pair: Pair) -> None:
     client = route(pair)
     answers = [post(client, "split", headers={"X-Session-Id": str(number)}) for number in range(20)]
     assert {(answer.status, answer.endpoint) for answer in answers} == {(200, "standby")}
+
+
+def test_an_empty_session_is_none(pair: Pair) -> None:
+    pair.primary.replies = PRIMARY_WELL
+    client = route(pair)
+    answers = {post(client, "split", headers={"X-Session-Id": ""}).endpoint for _ in range(40)}
+    assert answers == {"chat", "standby"}, "all who send an empty header are kept to one destination"
+
+
+@pytest.mark.parametrize("session", ["x" * 8192, '\xff\x80 \t;,"', "0"])
+def test_a_session_may_be_called_anything(pair: Pair, session: str) -> None:
+    pair.primary.replies = PRIMARY_WELL
+    client = route(pair)
+    answers = [post(client, "split", headers={"X-Session-Id": session}) for _ in range(5)]
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.endpoint for answer in answers}) == 1
