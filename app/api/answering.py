@@ -15,7 +15,7 @@ from app.api.request_id import request_id
 from app.api.weir import snapshot, weir
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
-from app.gateway import Question, StreamReply
+from app.gateway import Reply, StreamReply
 from app.telemetry import Invocation
 
 log = logging.getLogger("weir.api")
@@ -50,34 +50,36 @@ def answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, 
 
 
 def _answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
-    invocation: Invocation = g.invocation
-    session = request.headers.get(snapshot().session_header) or None  # an empty one is none: it is everybody's
+    held, now, invocation = weir(), snapshot(), g.invocation
+    session = request.headers.get(now.session_header) or None  # an empty one is none: it is everybody's
     targets = failover.targets(asked, session)
     invocation.endpoint, invocation.bytes_in = targets[0], len(raw)
     schemas.check(targets[0].type, payload)
-    question, limit_headers = weir().gateway.question(targets, payload, raw)
+    question, limit_headers = held.gateway.question(targets, payload, raw)
+    invocation.stream = question.first.streams
     try:
-        response = (_stream if question.first.streams else _whole)(question, invocation, decorate)
+        if invocation.stream:
+            response = _in_pieces(held.gateway.stream(question, invocation, now.keep_alive), invocation, decorate)
+        else:
+            response = _whole(held.gateway.invoke(question, invocation), invocation, decorate)
     except GatewayError as error:
         error.headers = {**error.headers, **limit_headers}
         raise
-    response.headers.update(limit_headers)
+    if limit_headers:
+        response.headers.update(limit_headers)
     return response
 
 
-def _whole(question: Question, invocation: Invocation, decorate: Decorate) -> Response:
-    reply = weir().gateway.invoke(question, invocation)
+def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> Response:
     body = decorate(reply.endpoint, reply.body)
-    response = Response(body, content_type="application/json")
-    response.headers.update({**reply.headers, "Server-Timing": invocation.server_timing()})
+    headers = {**reply.headers, "Server-Timing": invocation.server_timing()}
+    response = Response(body, 200, headers, content_type="application/json")
     invocation.status, invocation.bytes_out = 200, len(body)
     invocation.tell()
     return response
 
 
-def _stream(question: Question, invocation: Invocation, decorate: Decorate) -> Response:
-    invocation.stream = True
-    stream = weir().gateway.stream(question, invocation, snapshot().keep_alive)
+def _in_pieces(stream: StreamReply, invocation: Invocation, decorate: Decorate) -> Response:
     batches = ([decorate(stream.endpoint, chunk) for chunk in batch] for batch in stream)
     write, content_type = frames.EVENTS if _reads_events() else frames.ARRAY
     body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)

@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import orjson
-from flask import request
+from flask import Request, request
 
 from app.errors import BadRequest, InvalidPayload, Problem, TooLarge, UnsupportedMedia
 
@@ -26,25 +26,26 @@ def read(limit: int) -> bytes:
     Raises TooLarge over `limit` bytes, BadRequest for one that is cut short, UnsupportedMedia for an unknown coding,
     and, as MLflow does, InvalidPayload for a content type that is not JSON's.
     """
-    if not _JSON.fullmatch(request.mimetype):
-        said = f", not {request.mimetype[:100]}" if request.mimetype else ""
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # once: each look at a proxy costs
+    if not _JSON.fullmatch(asked.mimetype):
+        said = f", not {asked.mimetype[:100]}" if asked.mimetype else ""
         raise InvalidPayload(
             [Problem((), f"the Content-Type should be application/json{said}", "model_attributes_type")]
         )
-    data = _received(limit)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    data = _received(asked, limit)
+    encoding = asked.headers.get("Content-Encoding", "identity").strip().lower()
     return data if encoding == "identity" else unpack(data, encoding, limit)
 
 
-def _received(limit: int) -> bytes:
+def _received(asked: Request, limit: int) -> bytes:
     """The body as it came, from the server itself: Werkzeug hands on what is too long or too short without a word."""
-    length = request.content_length
+    length = asked.content_length
     if length is not None and length > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
-    if length is None and not request.environ.get("wsgi.input_terminated"):
+    if length is None and not asked.environ.get("wsgi.input_terminated"):
         return b""
     try:
-        data: bytes = request.environ["wsgi.input"].read(limit + 1 if length is None else length)
+        data: bytes = asked.environ["wsgi.input"].read(limit + 1 if length is None else length)
     except Exception as error:  # whatever the server raises for broken chunks, or a connection that broke
         raise BadRequest("the body is not framed as HTTP says", code="invalid_body") from error
     if len(data) > limit:

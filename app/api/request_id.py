@@ -14,10 +14,10 @@ _SANE = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 
 def request_id() -> str:
     """The current request's id."""
-    if "request_id" not in g:
+    found: str | None = g.get("request_id")
+    if found is None:
         said = request.headers.get(HEADER, "")
-        g.request_id = said if _SANE.fullmatch(said) else os.urandom(16).hex()
-    found: str = g.request_id
+        found = g.request_id = said if _SANE.fullmatch(said) else os.urandom(16).hex()
     return found
 
 

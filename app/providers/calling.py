@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 from app.call import Call
@@ -17,7 +16,7 @@ def below(base: str, model: str, path: str) -> str:
 
 def with_headers(call: Call, headers: Mapping[str, str]) -> Call:
     """The call with more headers."""
-    return replace(call, headers={**call.headers, **headers})
+    return Call(call.url, {**call.headers, **headers}, call.body, call.timeouts, call.method) if headers else call
 
 
 def with_bearer(call: Call, token: str | None) -> Call:
