@@ -9,6 +9,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,8 @@ def statuses(served: Served, url: str, count: int) -> list[int]:
     def one(_: int) -> int:
         try:
             return served.call(url, CHAT)[0]
-        except (OSError, EOFError):
-            return 0  # its worker was killed
+        except (OSError, EOFError, HTTPException):
+            return 0  # its worker was killed, maybe between the head of an answer and its body
 
     with ThreadPoolExecutor(10) as pool:
         return list(pool.map(one, range(count)))
