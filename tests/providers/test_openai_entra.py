@@ -9,8 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,50 +22,33 @@ from app.errors import ConfigError, UpstreamError
 from app.providers import PROVIDERS, Call, entra
 from tests import replies
 from tests.config.writing import endpoint
+from tests.providers.loopback import LoopbackServer
 from tests.serving import CHAT, Gateway
 from tests.upstream import Upstream
 
 AZURE = "openai_api_base: https://acme.openai.azure.com, openai_deployment_name: gpt, openai_api_version: '2024-06-01'"
 
 
-class Microsoft:
+class Microsoft(LoopbackServer):
     """Gives tokens on loopback, as the managed identity's endpoint of an App Service does."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.lasts = 3600
         self.status = 200
-        owner = self
+        super().__init__()
+        self.url += "/msi/token"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-                owner.asked.append({**query, "secret": self.headers["X-IDENTITY-HEADER"]})
-                answer = json.dumps(owner.answer()).encode()
-                self.send_response(owner.status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/msi/token"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+    def reply(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        self.asked.append({**query, "secret": headers["x-identity-header"]})
+        return self.status, json.dumps(self.answer()).encode()
 
     def answer(self) -> dict[str, Any]:
         if self.status != 200:
             return {"statusCode": self.status, "message": "no identity for tenant acme-1"}
         ends = str(int(time.time()) + self.lasts)
         return {"access_token": f"eyJ-{len(self.asked)}", "expires_on": ends, "token_type": "Bearer", "resource": "r"}
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture

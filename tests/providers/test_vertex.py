@@ -8,9 +8,8 @@ import subprocess
 import sys
 import threading
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,6 +29,7 @@ from app.providers import vertex
 from app.providers.vertex import VERTEX, VertexSettings
 from tests import replies
 from tests.config.writing import problems, with_config, write
+from tests.providers.loopback import LoopbackServer
 from tests.serving import Gateway
 from tests.upstream import Upstream
 
@@ -37,43 +37,24 @@ CHAT, COMPLETIONS, EMBEDDINGS = "llm/v1/chat", "llm/v1/completions", "llm/v1/emb
 HI = {"messages": [{"role": "user", "content": "hi"}]}
 
 
-class Google:
+class Google(LoopbackServer):
     """Gives tokens on loopback, as oauth2.googleapis.com does, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.lasts = 3600
         self.status = 200
-        owner = self
+        super().__init__()
+        self.url += "/token"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                owner.asked.append({name: values[0] for name, values in form.items()})
-                answer = json.dumps(owner.answer()).encode()
-                self.send_response(owner.status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/token"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+    def reply(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        self.asked.append({name: values[0] for name, values in parse_qs(body.decode()).items()})
+        return self.status, json.dumps(self.answer()).encode()
 
     def answer(self) -> dict[str, Any]:
         if self.status != 200:
             return {"error": "invalid_grant", "error_description": "account gateway@acme.example is disabled"}
         return {"access_token": f"ya-{len(self.asked)}", "expires_in": self.lasts, "token_type": "Bearer"}
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
