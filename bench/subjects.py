@@ -76,7 +76,8 @@ def gateway_asks(base: str, endpoint: str, question: Question) -> Request:
 def empty_view() -> Subject:
     """The floor. Its answers are the same whatever it is asked."""
     port = free_port()
-    command = _gunicorn("bench.empty:app", port, "bench/empty.conf.py")
+    # gunicorn's own worker: the floor has nothing of ours.
+    command = _gunicorn("bench.empty:app", port, "bench/empty.conf.py", "--worker-class", "gevent")
     asked = frozenset({"chat", "stream"})
     return Subject("empty view", command, port, asked, lambda base, _, question: Request(f"{base}/", _json(question)))
 
@@ -115,8 +116,8 @@ def write_endpoints(config: Path, models: Mapping[str, Mapping[str, object]], mo
     config.write_text(json.dumps({"endpoints": endpoints, **more}, indent=1))
 
 
-def _gunicorn(app: str, port: int, settings: str) -> tuple[str, ...]:
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS), "--worker-class", "gevent"]
+def _gunicorn(app: str, port: int, settings: str, *more: str) -> tuple[str, ...]:
+    options = ("--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS), *more)
     return (sys.executable, "-m", "gunicorn", "--config", settings, *options, app)
 
 

@@ -1,0 +1,75 @@
+"""An answer on its way to the client: its head goes out with the first piece of its body."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any
+
+_BODILESS = ("1", "204", "304")
+"""How the statuses begin that have no body: RFC 9110, section 6.4.1."""
+
+
+class Answer:
+    """One answer to an HTTP/1.1 request. What cannot be sent raises OSError."""
+
+    def __init__(self, sock: Any, *, keeps: bool) -> None:
+        """`keeps` says whether the connection may be used again."""
+        self._sock, self.keeps = sock, keeps
+        self._head = b""
+        self._left: int | None = None  # bytes of a body whose length is known
+        self._is_chunked = False
+        self.begun = False
+        """Whether something has been sent."""
+
+    def start(self, status: str, headers: Sequence[tuple[str, str]], failure: Any = None) -> Callable[[bytes], None]:
+        """WSGI's start_response: PEP 3333."""
+        if failure and self.begun:
+            raise failure[1].with_traceback(failure[2])
+        length = next((value for name, value in headers if name.lower() == "content-length"), None)
+        if status.startswith(_BODILESS):
+            self._left = 0
+        elif length is not None:
+            self._left = int(length)
+        self._is_chunked = self._left is None
+        lines = [f"HTTP/1.1 {status}", "Server: gunicorn", f"Date: {_date(int(time.time()))}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        lines.append("Connection: keep-alive" if self.keeps else "Connection: close")
+        if self._is_chunked:
+            lines.append("Transfer-Encoding: chunked")
+        head = "\r\n".join(lines)
+        if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
+            raise ValueError("a header of the answer holds a line break")
+        self._head = f"{head}\r\n\r\n".encode("latin-1")
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body. An empty one is none."""
+        if not data:
+            return
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+
+    def end(self) -> None:
+        """The body is whole. One that is shorter than it was said to be ends the connection."""
+        if self._is_chunked:
+            self._send(b"0\r\n\r\n")
+        elif not self.begun:
+            self._send(b"")
+        self.keeps = self.keeps and not self._left
+
+    def _send(self, data: bytes) -> None:
+        if not self.begun:
+            self.begun, data = True, self._head + data
+        sent = self._sock.send(data)  # nearly always all of it, and sendall asks the system more before it begins
+        if sent < len(data):
+            self._sock.sendall(memoryview(data)[sent:])
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
