@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import api
+from app.api.lean import LeanFlask
 from app.api.weir import KEY, Weir
 from app.config import Live
 from app.failover import InFlight
@@ -24,7 +25,7 @@ from app.transport import Transport, adapter_for, proxy_chooser
 def create_app(path: Path | None = None) -> Flask:
     """The WSGI application over a configuration file (None: the one that the environment names). Raises ConfigError."""
     live = Live(path or config_path())
-    app = Flask("weir", static_folder=None)
+    app = LeanFlask("weir", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
     limiter = Limiter(_limits_storage(live))

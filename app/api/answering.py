@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import orjson
-from flask import Response, g, request
+from flask import Response
 
 from app import failover, schemas
 from app.api import errors, frames
-from app.api.request_id import request_id
-from app.api.weir import snapshot, weir
+from app.api.asked import Asked
+from app.api.body import Said
+from app.api.lean import LeanResponse
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
 from app.gateway import Reply, StreamReply
@@ -29,19 +29,12 @@ Decorate = Callable[[Endpoint, bytes], bytes]
 """What a surface adds to a JSON object of an endpoint's, as bytes."""
 
 
-def begin(name: str | None) -> Invocation:
-    """Start the record of the current request's invocation of `name`."""
-    g.invocation = Invocation(request_id(), name)
-    invocation: Invocation = g.invocation
-    return invocation
-
-
-def answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
+def answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate: Decorate) -> Response:
     """Check a payload, count it, have it answered, and answer as the client asked: whole or in pieces."""
-    in_flight = weir().in_flight
-    in_flight.take(snapshot().max_in_flight)
+    in_flight = asked.weir.in_flight
+    in_flight.take(asked.snapshot.max_in_flight)
     try:
-        response = _answer(asked, payload, raw, decorate)
+        response = _answer(asked, target, said, decorate)
     except BaseException:
         in_flight.give()
         raise
@@ -49,19 +42,21 @@ def answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, 
     return response
 
 
-def _answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes, decorate: Decorate) -> Response:
-    held, now, invocation = weir(), snapshot(), g.invocation
-    session = request.headers.get(now.session_header) or None  # an empty one is none: it is everybody's
-    targets = failover.targets(asked, session)
-    invocation.endpoint, invocation.bytes_in = targets[0], len(raw)
-    schemas.check(targets[0].type, payload)
-    question, limit_headers = held.gateway.question(targets, payload, raw)
+def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate: Decorate) -> Response:
+    gateway, now, invocation = asked.weir.gateway, asked.snapshot, asked.invocation
+    assert invocation is not None  # every view begins one
+    session = asked.headers.get(now.session_header) or None  # an empty one is none: it is everybody's
+    targets = failover.targets(target, session)
+    invocation.endpoint, invocation.bytes_in = targets[0], len(said.raw)
+    schemas.check(targets[0].type, said.payload)
+    question, limit_headers = gateway.question(targets, said.payload, said.raw)
     invocation.stream = question.first.streams
     try:
         if invocation.stream:
-            response = _in_pieces(held.gateway.stream(question, invocation, now.keep_alive), invocation, decorate)
+            stream = gateway.stream(question, invocation, now.keep_alive)
+            response = _in_pieces(stream, invocation, _writer(asked), decorate)
         else:
-            response = _whole(held.gateway.invoke(question, invocation), invocation, decorate)
+            response = _whole(gateway.invoke(question, invocation), invocation, decorate)
     except GatewayError as error:
         error.headers = {**error.headers, **limit_headers}
         raise
@@ -73,17 +68,17 @@ def _answer(asked: Endpoint | TrafficRoute, payload: dict[str, Any], raw: bytes,
 def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> Response:
     body = decorate(reply.endpoint, reply.body)
     headers = {**reply.headers, "Server-Timing": invocation.server_timing()}
-    response = Response(body, 200, headers, content_type="application/json")
+    response = LeanResponse(body, 200, headers, content_type="application/json")
     invocation.status, invocation.bytes_out = 200, len(body)
     invocation.tell()
     return response
 
 
-def _in_pieces(stream: StreamReply, invocation: Invocation, decorate: Decorate) -> Response:
+def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Writer, decorate: Decorate) -> Response:
     batches = ([decorate(stream.endpoint, chunk) for chunk in batch] for batch in stream)
-    write, content_type = frames.EVENTS if _reads_events() else frames.ARRAY
+    write, content_type = writer
     body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)
-    response = Response(body, content_type=content_type)
+    response = LeanResponse(body, content_type=content_type)
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
     response.headers.update({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
@@ -98,10 +93,11 @@ def _end(stream: StreamReply, invocation: Invocation) -> None:
     invocation.tell()
 
 
-def _reads_events() -> bool:
-    """MLflow's own client does not: it reads every answer as one JSON document."""
-    agent = request.headers.get("User-Agent", "")
-    return not agent.startswith("mlflow-python-client/") or "text/event-stream" in request.headers.get("Accept", "")
+def _writer(asked: Asked) -> frames.Writer:
+    """Events, but for MLflow's own client: it reads every answer as one JSON document."""
+    headers = asked.headers
+    is_mlflow = headers.get("User-Agent", "").startswith("mlflow-python-client/")
+    return frames.ARRAY if is_mlflow and "text/event-stream" not in headers.get("Accept", "") else frames.EVENTS
 
 
 def _error_writer(invocation: Invocation) -> Callable[[GatewayError], bytes]:

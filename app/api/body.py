@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from flask import Request, request
+from flask import Request
 
 from app.errors import BadRequest, InvalidPayload, Problem, TooLarge, UnsupportedMedia
 
@@ -20,13 +20,25 @@ else:
 _JSON = re.compile(r"application/([\w.\-]+\+)?json", re.IGNORECASE)
 
 
-def read(limit: int) -> bytes:
+class Said(NamedTuple):
+    """What a client said: as it wrote it, and loaded."""
+
+    raw: bytes
+    payload: dict[str, Any]
+
+
+def said(asked: Request, limit: int) -> Said:
+    """The JSON object that is a request's body; raises what `read` and `parse` do."""
+    raw = read(asked, limit)
+    return Said(raw, parse(raw))
+
+
+def read(asked: Request, limit: int) -> bytes:
     """The body as its sender wrote it, unpacked.
 
     Raises TooLarge over `limit` bytes, BadRequest for one that is cut short, UnsupportedMedia for an unknown coding,
     and, as MLflow does, InvalidPayload for a content type that is not JSON's.
     """
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # once: each look at a proxy costs
     if not _JSON.fullmatch(asked.mimetype):
         said = f", not {asked.mimetype[:100]}" if asked.mimetype else ""
         raise InvalidPayload(

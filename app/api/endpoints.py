@@ -13,7 +13,7 @@ from marshmallow import INCLUDE, Schema
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.api import body
-from app.api.weir import snapshot
+from app.api.asked import asked
 from app.config import Endpoint, TrafficRoute
 from app.errors import BadRequest, NotFound, NotImplementedYet
 from app.schemas import check_against
@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 @blueprint.get("/2.0/endpoints/")
 def list_endpoints() -> dict[str, Any]:
     """One page of endpoints, in the order of the file."""
-    page, token = _page(list(snapshot().endpoints.values()))
+    page, token = _page(list(asked().snapshot.endpoints.values()))
     return {"endpoints": [_endpoint(endpoint) for endpoint in page], "next_page_token": token}
 
 
@@ -51,7 +51,7 @@ def get_endpoint(name: str) -> dict[str, Any]:
 @blueprint.get("/2.0/gateway/routes/")
 def list_routes() -> dict[str, Any]:
     """One page of endpoints in the words of MLflow's legacy gateway, which called them routes."""
-    page, token = _page(list(snapshot().endpoints.values()))
+    page, token = _page(list(asked().snapshot.endpoints.values()))
     return {"routes": [_legacy(endpoint) for endpoint in page], "next_page_token": token}
 
 
@@ -64,7 +64,7 @@ def get_route(name: str) -> dict[str, Any]:
 @blueprint.get("/3.0/gateway/route/<name>")
 def get_traffic_route(name: str) -> dict[str, Any]:
     """One traffic route and its destinations."""
-    route = snapshot().routes.get(name)
+    route = asked().snapshot.routes.get(name)
     if route is None:
         raise _unknown(name, "route")
     return _traffic_route(route)
@@ -91,7 +91,8 @@ class SetLimitsSchema(Schema):
 @blueprint.post("/2.0/gateway/limits/")
 def set_limits() -> dict[str, Any]:
     """Not available in MLflow's gateway either: limits are set in the file."""
-    check_against(SetLimitsSchema(), body.parse(body.read(snapshot().max_body)))
+    one = asked()
+    check_against(SetLimitsSchema(), body.said(one, one.snapshot.max_body).payload)
     raise NotImplementedYet("The set_limits API is not available yet.")
 
 
@@ -119,7 +120,7 @@ def _token(index: int) -> str:
 
 
 def _find(name: str, kind: str) -> Endpoint:
-    endpoint = snapshot().endpoints.get(name)
+    endpoint = asked().snapshot.endpoints.get(name)
     if endpoint is None:
         raise _unknown(name, kind)
     return endpoint

@@ -6,11 +6,11 @@ import logging
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from app.api.asked import asked
 from app.errors import RETRY_AFTER_SECONDS, BadRequest, GatewayError, InvalidPayload
-from app.telemetry import Invocation
 
 log = logging.getLogger("weir.api")
 
@@ -47,7 +47,8 @@ def answer(error: GatewayError) -> Response:
     response.headers[SOURCE_HEADER] = error.source
     if response.status_code in (429, 503):
         response.headers.setdefault("Retry-After", RETRY_AFTER_SECONDS)
-    invocation: Invocation | None = g.pop("invocation", None)
+    one = asked()
+    invocation, one.invocation = one.invocation, None
     if invocation is not None:
         response.headers["Server-Timing"] = invocation.server_timing()
         invocation.fails(error)

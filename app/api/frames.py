@@ -65,6 +65,8 @@ def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**chunk, **{key: value for key, value in extra.items() if chunk.get(key) is None}}
 
 
-EVENTS: tuple[Write, str] = (events, "text/event-stream; charset=utf-8")
-ARRAY: tuple[Write, str] = (array, "application/json")
+Writer = tuple[Write, str]
 """How a stream is written, and its content type."""
+
+EVENTS: Writer = (events, "text/event-stream; charset=utf-8")
+ARRAY: Writer = (array, "application/json")

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.api.weir import snapshot, weir
+from app.api.asked import asked
 from app.failover import Standing
 from app.telemetry import metrics
 
@@ -32,7 +32,7 @@ def ready() -> dict[str, Any]:
 
     With `?verbose=1` also how the endpoints stand, as the worker process that answers has seen them.
     """
-    now = weir().live
+    now = asked().weir.live
     config = {"valid": not now.problems, "problems": len(now.problems), "endpoints": len(now.snapshot.endpoints)}
     said: dict[str, Any] = {"status": "OK", "config": config}
     return {**said, "worker": _worker()} if request.args.get("verbose") == "1" else said
@@ -40,9 +40,9 @@ def ready() -> dict[str, Any]:
 
 def _worker() -> dict[str, Any]:
     """How the endpoints stand, as this worker process has seen them: the others may have seen other failures."""
-    standings = weir().gateway.standings
-    endpoints = {name: _standing(standings.of(endpoint)) for name, endpoint in snapshot().endpoints.items()}
-    return {"pid": os.getpid(), "in_flight": weir().in_flight.count, "endpoints": endpoints}
+    standings = asked().weir.gateway.standings
+    endpoints = {name: _standing(standings.of(endpoint)) for name, endpoint in asked().snapshot.endpoints.items()}
+    return {"pid": os.getpid(), "in_flight": asked().weir.in_flight.count, "endpoints": endpoints}
 
 
 def _standing(standing: Standing) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, Response
 
 from app.api import answering, body
-from app.api.weir import snapshot
+from app.api.asked import asked
 from app.config import Endpoint
 from app.errors import ModelNotPermitted, NotFound
 from app.schemas import CHAT
@@ -23,8 +23,9 @@ LONGEST_NAME = 200
 @blueprint.post("/endpoints/<name>/invocations")
 def invoke(name: str) -> Response:
     """Send a payload to the endpoint or route that the URL names."""
-    answering.begin(name[:LONGEST_NAME])
-    now = snapshot()
+    one = asked()
+    one.begin(name[:LONGEST_NAME])
+    now = one.snapshot
     target = now.endpoints.get(name) or now.routes.get(name)
     if target is None:
         raise NotFound(
@@ -32,11 +33,10 @@ def invoke(name: str) -> Response:
             "Please verify the endpoint name.",
             code="endpoint_not_found",
         )
-    raw = body.read(now.max_body)
-    payload = body.parse(raw)
-    if "model" in payload:
+    said = body.said(one, now.max_body)
+    if "model" in said.payload:
         raise ModelNotPermitted
-    return answering.answer(target, payload, raw, naming_provider)
+    return answering.answer(one, target, said, naming_provider)
 
 
 def naming_provider(endpoint: Endpoint, data: bytes) -> bytes:

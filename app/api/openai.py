@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.api import answering, body
-from app.api.weir import snapshot
+from app.api.asked import asked
 from app.config import Endpoint, Snapshot, TrafficRoute
 from app.errors import BadRequest, InvalidPayload, NotFound, Problem
 from app.schemas import CHAT, COMPLETIONS, EMBEDDINGS
@@ -25,21 +25,20 @@ _KINDS = {CHAT: "a chat", COMPLETIONS: "a completions", EMBEDDINGS: "an embeddin
 @blueprint.post("/embeddings", defaults={"endpoint_type": EMBEDDINGS})
 def invoke(endpoint_type: str) -> Response:
     """Send a payload to the endpoint or route that its `model` names."""
-    invocation = answering.begin(None)
-    now = snapshot()
-    raw = body.read(now.max_body)
-    payload = body.parse(raw)
-    target = _target(now, payload)
+    one = asked()
+    invocation = one.begin(None)
+    said = body.said(one, one.snapshot.max_body)
+    target = _target(one.snapshot, said.payload)
     invocation.name = target.name  # not what the client wrote: that may be anything, and is logged
     if target.type != endpoint_type:
         raise BadRequest(f"Endpoint '{target.name}' is not {_KINDS[endpoint_type]} endpoint.", param="model")
-    return answering.answer(target, payload, raw, _as_it_is)
+    return answering.answer(one, target, said, _as_it_is)
 
 
 @blueprint.get("/models")
 def list_models() -> dict[str, Any]:
     """Endpoints and routes, as OpenAI lists models."""
-    now = snapshot()
+    now = asked().snapshot
     targets: list[Endpoint | TrafficRoute] = [*now.endpoints.values(), *now.routes.values()]
     return {"object": "list", "data": [_model(target) for target in targets]}
 
@@ -47,7 +46,7 @@ def list_models() -> dict[str, Any]:
 @blueprint.get("/models/<path:name>")
 def get_model(name: str) -> dict[str, Any]:
     """One endpoint or route, as OpenAI describes a model."""
-    return _model(_find(snapshot(), name))
+    return _model(_find(asked().snapshot, name))
 
 
 def _target(now: Snapshot, payload: dict[str, Any]) -> Endpoint | TrafficRoute:

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
+from flask import Flask, Response
 
-from flask import Flask, Response, g, request
-
-HEADER = "X-Request-ID"
-
-_SANE = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
-
-
-def request_id() -> str:
-    """The current request's id."""
-    found: str | None = g.get("request_id")
-    if found is None:
-        said = request.headers.get(HEADER, "")
-        found = g.request_id = said if _SANE.fullmatch(said) else os.urandom(16).hex()
-    return found
+from app.api.asked import ID_HEADER, asked
 
 
 def register(app: Flask) -> None:
@@ -26,5 +12,5 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def add(response: Response) -> Response:
-        response.headers[HEADER] = request_id()
+        response.headers[ID_HEADER] = asked().id
         return response

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import current_app, g
-
-from app.config import Live, Snapshot
+from app.config import Live
 from app.failover import InFlight
 from app.gateway import Gateway
 from app.limits import Limiter
@@ -27,17 +25,3 @@ class Weir:
         """Let go of connections and files; they come back when they are needed."""
         self.gateway.close()
         self.limiter.close()
-
-
-def weir() -> Weir:
-    """The current application's."""
-    held: Weir = current_app.extensions[KEY]
-    return held
-
-
-def snapshot() -> Snapshot:
-    """The configuration as it was when the current request read it first."""
-    held: Snapshot | None = g.get("snapshot")
-    if held is None:
-        held = g.snapshot = weir().live.snapshot
-    return held

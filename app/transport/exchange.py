@@ -82,7 +82,7 @@ class Exchange:
         try:
             if len(asked.body) < LARGE_BYTES:
                 self._connection.wait(self._remaining())
-                self._connection.sock.sendall(asked.head + asked.body)
+                self._connection.send_all(asked.head + asked.body)
                 self._sent = True
             else:
                 self._sent = self._send(asked.head, asked.send_wait) and self._send(asked.body, asked.send_wait)
