@@ -19,6 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from app.errors import ConfigError, TimedOut, Unreachable
 from app.transport.proxy import open_tunnel
+from app.transport.waiting import waiting
 
 MAX_IDLE_SECONDS = 55.0
 """A kept connection older than this is not trusted: load balancers close theirs at 60."""
@@ -53,25 +54,20 @@ class Origin(NamedTuple):
 class Connection:
     """A socket to an origin, and when it was last used (monotonic seconds)."""
 
-    __slots__ = ("_patience", "origin", "reused", "sock", "used")
+    __slots__ = ("_waiting", "origin", "receive", "reused", "send", "sock", "used")
 
     def __init__(self, origin: Origin, sock: socket.socket) -> None:
         self.origin, self.sock = origin, sock
         self.used = 0.0
         self.reused = False
-        self._patience = 0.0
+        self._waiting = waiting(sock)
+        self.receive, self.send = self._waiting.receive, self._waiting.send
 
-    def wait(self, seconds: float) -> None:
-        """Let each use of the socket take this long, more or less: 1 % is not worth a system call."""
-        if abs(seconds - self._patience) > 0.01 * seconds:
-            self.sock.settimeout(seconds)
-            self._patience = seconds
-
-    def send_all(self, data: bytes) -> None:
-        """Send, nearly always at once: gevent's sendall asks the system more before it begins."""
-        sent = self.sock.send(data)
-        if sent < len(data):
-            self.sock.sendall(memoryview(data)[sent:])
+    def send_all(self, data: bytes, until: float) -> None:
+        """Send, up to a moment (monotonic seconds). Raises TimeoutError."""
+        sent = self.send(data, until)
+        while sent < len(data):
+            sent += self.send(memoryview(data)[sent:], until)
 
     def spoke(self) -> bool:
         """Whether something came while nothing was asked: an end (TLS), a 408, or an answer that is another's."""
@@ -82,8 +78,7 @@ class Connection:
 
     def close(self) -> None:
         """Hang up."""
-        with suppress(OSError):
-            self.sock.close()
+        self._waiting.close()
 
 
 class Pool:

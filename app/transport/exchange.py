@@ -18,7 +18,6 @@ LARGE_BYTES = 65_536
 """A request's body from here on is sent with an eye on the answer: it may be refused before it is all sent."""
 GLANCE_SECONDS = 0.25
 """How often an answer is looked for while the provider does not take more of a large body."""
-_MIN_WAIT = 0.001
 
 
 class Stale(Exception):
@@ -81,8 +80,7 @@ class Exchange:
         """Send the request and read the head of its answer. Raises Stale, Unreachable, TimedOut or Garbled."""
         try:
             if len(asked.body) < LARGE_BYTES:
-                self._connection.wait(self._remaining())
-                self._connection.send_all(asked.head + asked.body)
+                self._connection.send_all(asked.head + asked.body, self._deadline)
                 self._sent = True
             else:
                 self._sent = self._send(asked.head, asked.send_wait) and self._send(asked.body, asked.send_wait)
@@ -96,9 +94,9 @@ class Exchange:
         """Send without a copy; False if the provider began to answer instead of taking it."""
         rest, moved = memoryview(data), time.monotonic()
         while rest:
-            self._connection.wait(min(wait, GLANCE_SECONDS))
+            until = time.monotonic() + min(wait, GLANCE_SECONDS)
             try:
-                rest = rest[self._connection.sock.send(rest) :]
+                rest = rest[self._connection.send(rest, until) :]
                 moved = time.monotonic()
                 self._remaining()
             except TimeoutError:
@@ -172,9 +170,8 @@ class Exchange:
 
     def _receive(self, until: float) -> None:
         """Take what has come, or wait for it. Returns with nothing if that took less than it should: call again."""
-        self._connection.wait(max(until - time.monotonic(), _MIN_WAIT))
         try:
-            data = self._connection.sock.recv(READ_BYTES)
+            data = self._connection.receive(READ_BYTES, until)
         except TimeoutError:
             if time.monotonic() < until:
                 return
