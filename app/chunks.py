@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import orjson
@@ -14,12 +15,18 @@ from app.refusals import refused_under_200, retold
 from app.sse import Event
 from app.telemetry import Invocation
 
+_DONE = b"[DONE]"
+"""The data of the event after which nothing comes (OpenAI, "Streaming")."""
+
 
 class Chunks(Protocol):
     """One stream's: events in, chunks out, as JSON bytes each."""
 
-    def take(self, event: Event) -> list[bytes]:
-        """The chunks that an event is. Raises UpstreamError."""
+    def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
+        """Add the chunks that some events are; whether [DONE] was among them: what follows it is nothing.
+
+        Raises GatewayError for an event that is an error; the chunks before it have been added.
+        """
 
     def end(self, *, done: bool) -> list[bytes]:
         """The last chunks, at the stream's end; `done` says that [DONE] came. Raises Cut for an end that is none."""
@@ -41,22 +48,29 @@ class Verbatim:
         self._expected = payload.get("n") or 1
         self._ended: dict[int, bool] = {}  # choice by index: whether its finish_reason is here
 
-    def take(self, event: Event) -> list[bytes]:
+    def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
         """See Chunks."""
-        data, name = event
-        chunk = parsed(data, self._invocation)
-        if chunk is None:
-            return []
-        if name == b"error" or chunk.get("error"):
-            raise refused_under_200(self._endpoint, data)
-        choices = chunk.get("choices")
-        if usage := chunk.get("usage"):
-            self._invocation.count(usage)
-            if not choices and not self._wants_usage:
-                return []
-        if choices:
-            self._note_ends(choices)
-        return [data]
+        for data, name in events:
+            try:
+                chunk = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                if data.startswith(_DONE):
+                    return True
+                chunk = None
+            if type(chunk) is not dict:
+                self._invocation.dropped_events += 1
+                continue
+            if name == b"error" or chunk.get("error"):
+                raise refused_under_200(self._endpoint, data)
+            choices = chunk.get("choices")
+            if usage := chunk.get("usage"):
+                self._invocation.count(usage)
+                if not choices and not self._wants_usage:
+                    continue
+            if choices:
+                self._note_ends(choices)
+            into.append(data)
+        return False
 
     def end(self, *, done: bool) -> list[bytes]:
         """See Chunks. [DONE] or, with providers that do not send it, a finish_reason of every choice is an end."""
@@ -89,18 +103,29 @@ class Translated:
         }
         next(translation)
 
-    def take(self, event: Event) -> list[bytes]:
+    def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
         """See Chunks."""
-        said = parsed(event.data, self._invocation)
-        if said is None:
-            return []
+        for data, _ in events:
+            try:
+                said = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                if data.startswith(_DONE):
+                    return True
+                said = None
+            if type(said) is not dict:
+                self._invocation.dropped_events += 1
+                continue
+            chunks = self._made(said)
+            into += [made for chunk in chunks if (made := self._outgoing(chunk, said, data)) is not None]
+        return False
+
+    def _made(self, said: JSON) -> list[JSON]:
         try:
-            made = self._translation.send(said)
+            return self._translation.send(said)
         except Refused as error:
             raise retold(self._endpoint, error) from error
         except StopIteration:  # it knows that the stream is over
             return []
-        return [data for chunk in made if (data := self._outgoing(chunk, said, event.data)) is not None]
 
     def end(self, *, done: bool) -> list[bytes]:
         """See Chunks. After [DONE] a translator may miss a finish_reason: the provider itself says that it is whole."""
@@ -131,18 +156,6 @@ class Translated:
         if self._expected > 1:
             self._ended |= {choice["index"]: end for choice in chunk["choices"] if (end := choice.get("finish_reason"))}
         return data if chunk is said else orjson.dumps(stamped(chunk, self._stamp))
-
-
-def parsed(data: bytes, invocation: Invocation) -> JSON | None:
-    """An event's JSON object; None, and counted, for what is none."""
-    try:
-        said = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        said = None
-    if isinstance(said, dict):
-        return said
-    invocation.dropped_events += 1
-    return None
 
 
 def stamped(body: JSON, stamp: JSON) -> JSON:

@@ -7,6 +7,7 @@ space after `data:` is optional and not part of the value; a blank line ends an 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from typing import NamedTuple
 
 from app.errors import Garbled
@@ -41,26 +42,18 @@ class Decoder:
         """The events that end in `data`. Raises Garbled for an event that never ends."""
         if not self._begun:
             data = self._without_bom(data)
-        if not _has_blank_line(self._tail + data):
+        if not _has_blank_line(self._tail, data):
             self._keep(data)
             return []
-        text = b"".join((*self._pieces, data))
+        text, held = b"".join((*self._pieces, data)), b""
         self._drop()
         if b"\r" in text:
             text, held = _unify_line_ends(text)
-        else:
-            held = b""
-        blocks = text.split(b"\n\n")
-        self._keep(blocks.pop() + held)
-        if len(text) > MAX_EVENT_BYTES and any(len(block) > MAX_EVENT_BYTES for block in blocks):
-            raise _endless()
-        events = []
-        for block in blocks:
-            if block[:6] == b"data: " and b"\n" not in block:  # what nearly every event looks like
-                events.append(Event(block[6:]))
-            elif (event := _parse(block)) is not None:
-                events.append(event)
-        return events
+        end = text.rfind(b"\n\n") + 2
+        if end < 2:  # it was the CR that is held back
+            end = 0
+        self._keep(text[end:] + held)
+        return _events(text[:end]) if end else []
 
     def close(self) -> list[Event]:
         """What stands there unended when the stream is over: whether it is whole, only its reader can tell."""
@@ -104,8 +97,28 @@ def _endless() -> Garbled:
     return Garbled(f"the provider sent an event of more than {MAX_EVENT_BYTES} bytes")
 
 
-def _has_blank_line(data: bytes) -> bool:
-    return b"\n\n" in data or (b"\r" in data and (b"\r\r" in data or b"\n\r" in data))
+def _has_blank_line(before: bytes, data: bytes) -> bool:
+    """Whether one ends in `data`; `before` is the byte before it."""
+    if b"\n\n" in data:
+        return True
+    data = before + data
+    return data[:2] == b"\n\n" or (b"\r" in data and (b"\r\r" in data or b"\n\r" in data))
+
+
+def _events(text: bytes) -> list[Event]:
+    """The events of whole lines that end with a blank one. Raises Garbled for one that is too long."""
+    if text[:6] == b"data: ":
+        each = text[6:-2].split(b"\n\ndata: ")
+        if text.count(b"\n") == 2 * len(each) and len(text) <= MAX_EVENT_BYTES:  # what nearly every stream looks like
+            return [_new(Event, (data, None)) for data in each]
+    blocks = text[:-2].split(b"\n\n")
+    if len(text) > MAX_EVENT_BYTES and any(len(block) > MAX_EVENT_BYTES for block in blocks):
+        raise _endless()
+    return [event for block in blocks if (event := _parse(block)) is not None]
+
+
+_new: Callable[..., Event] = tuple.__new__
+"""What Event(...) does, at a third of the cost."""
 
 
 def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:
@@ -117,6 +130,8 @@ def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _parse(block: bytes) -> Event | None:
+    if block[:6] == b"data: " and b"\n" not in block:
+        return Event(block[6:])
     if block[:7] == b"event: ":  # Anthropic's: a name, and data of one line
         name, _, data = block[7:].partition(b"\ndata: ")
         if data and b"\n" not in data and b"\n" not in name:

@@ -103,14 +103,10 @@ class Stream:
     def _read(self, events: list[Event]) -> tuple[list[bytes], GatewayError | None]:
         """The chunks for the client in some events, up to the first that is an error, and that error."""
         chunks: list[bytes] = []
-        for event in events:
-            if event.data.startswith(b"[DONE]"):
-                self._done = True
-                break
-            try:
-                chunks += self._chunks.take(event)
-            except GatewayError as error:
-                return self._noted(chunks), error
+        try:
+            self._done = self._chunks.take(events, chunks)
+        except GatewayError as error:
+            return self._noted(chunks), error
         return self._noted(chunks), None
 
     def _last(self) -> list[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.chunks import Chunks, chunks_of, parsed, stamped
+from app.chunks import Chunks, chunks_of, stamped
 from app.config import Endpoint
 from app.dialects import JSON
 from app.errors import Cut, Garbled, Refused
@@ -36,7 +36,9 @@ def event(said: Any, name: bytes | None = None) -> Event:
 
 
 def taken(chunks: Chunks, *said: Any) -> list[bytes]:
-    return [data for one in said for data in chunks.take(event(one))]
+    made: list[bytes] = []
+    chunks.take([event(one) for one in said], made)
+    return made
 
 
 def invocation() -> Invocation:
@@ -68,9 +70,24 @@ def test_usage_beside_a_choice_stays_where_it_is(plain: Endpoint) -> None:
 
 def test_what_is_no_json_object_is_dropped_and_counted(plain: Endpoint) -> None:
     heard = invocation()
-    assert taken(chunks_of(plain, {}, heard), b"{", b"[]", b"3") == []
+    said = json.dumps(chat_chunks(["a"])[0]).encode()
+    assert taken(chunks_of(plain, {}, heard), b"{", b"[]", said, b"3") == [said]
     assert heard.dropped_events == 3
-    assert parsed(event({"a": 1}).data, heard) == {"a": 1}
+
+
+@pytest.mark.parametrize("name", ["plain", "claude"])
+def test_what_follows_the_end_of_a_stream_is_nothing(name: str, request: pytest.FixtureRequest) -> None:
+    made: list[bytes] = []
+    chunks = chunks_of(request.getfixturevalue(name), {}, invocation())
+    assert chunks.take([event(b"[DONE]"), event({"error": {"message": "late"}})], made)
+    assert made == []
+
+
+def test_the_chunks_before_an_error_are_kept(plain: Endpoint) -> None:
+    made: list[bytes] = []
+    with pytest.raises(Refused):
+        chunks_of(plain, {}, invocation()).take([event({"choices": []}), event({"error": {"message": "no"}})], made)
+    assert made == [b'{"choices": []}']
 
 
 @pytest.mark.parametrize(
@@ -82,7 +99,7 @@ def test_what_is_no_json_object_is_dropped_and_counted(plain: Endpoint) -> None:
 )
 def test_an_error_under_200_is_one_without_the_key(plain: Endpoint, said: Event) -> None:
     with pytest.raises(Refused) as caught:
-        chunks_of(plain, {}, invocation()).take(said)
+        chunks_of(plain, {}, invocation()).take([said], [])
     assert (caught.value.status, caught.value.message) == (429, "no, [redacted]")
 
 

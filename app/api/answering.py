@@ -25,8 +25,8 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",  # nginx passes each event on as it comes
 }
 
-Decorate = Callable[[Endpoint, bytes], bytes]
-"""What a surface adds to a JSON object of an endpoint's, as bytes."""
+Decorate = Callable[[Endpoint, list[bytes]], list[bytes]]
+"""What a surface adds to JSON objects of an endpoint's, as bytes each."""
 
 
 def answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate: Decorate) -> Response:
@@ -66,7 +66,7 @@ def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate:
 
 
 def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> Response:
-    body = decorate(reply.endpoint, reply.body)
+    (body,) = decorate(reply.endpoint, [reply.body])
     headers = {**reply.headers, "Server-Timing": invocation.server_timing()}
     response = LeanResponse(body, 200, headers, content_type="application/json")
     invocation.status, invocation.bytes_out = 200, len(body)
@@ -75,7 +75,7 @@ def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> Response
 
 
 def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Writer, decorate: Decorate) -> Response:
-    batches = ([decorate(stream.endpoint, chunk) for chunk in batch] for batch in stream)
+    batches = (decorate(stream.endpoint, batch) for batch in stream)
     write, content_type = writer
     body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)
     response = LeanResponse(body, content_type=content_type)

@@ -39,18 +39,27 @@ def invoke(name: str) -> Response:
     return answering.answer(one, target, said, naming_provider)
 
 
-def naming_provider(endpoint: Endpoint, data: bytes) -> bytes:
+def naming_provider(endpoint: Endpoint, answers: list[bytes]) -> list[bytes]:
     """MLflow's answers to chat name their provider; one that does so itself is left as it is."""
-    if endpoint.type != CHAT or (b'"provider"' in data and "provider" in orjson.loads(data)):
+    if endpoint.type != CHAT:
+        return answers
+    end = _named(endpoint.provider.name)
+    return [
+        data[:-1] + end if data.endswith(_PLAIN_ENDS) and b'"provider"' not in data else _naming(data, end)
+        for data in answers
+    ]
+
+
+def _naming(data: bytes, end: bytes) -> bytes:
+    """The same for one that may name a provider, is empty, or that somebody has laid out."""
+    if b'"provider"' in data and "provider" in orjson.loads(data):
         return data
-    if data[-1:] == b"}" and data[-2:-1] not in _BEFORE_NOTHING:
-        return data[:-1] + _named(endpoint.provider.name)
     kept = data.rstrip()[:-1].rstrip()
-    return kept + _named(endpoint.provider.name)[kept.lstrip() == b"{" :]  # without the comma where it is the first
+    return kept + end[kept.lstrip() == b"{" :]  # without the comma where it is the first
 
 
-_BEFORE_NOTHING = (b"{", b" ", b"\t", b"\r", b"\n")
-"""What may stand before an object's end where a comma may not: it is empty, or somebody has laid it out."""
+_PLAIN_ENDS = (b"}}", b"]}", b'"}', b"l}", b"e}", *(b"%d}" % digit for digit in range(10)))
+"""How an object ends to which a key can be added at once: after a value and without white space."""
 
 
 @cache

@@ -32,7 +32,7 @@ def invoke(endpoint_type: str) -> Response:
     invocation.name = target.name  # not what the client wrote: that may be anything, and is logged
     if target.type != endpoint_type:
         raise BadRequest(f"Endpoint '{target.name}' is not {_KINDS[endpoint_type]} endpoint.", param="model")
-    return answering.answer(one, target, said, _as_it_is)
+    return answering.answer(one, target, said, _as_they_are)
 
 
 @blueprint.get("/models")
@@ -69,5 +69,5 @@ def _model(target: Endpoint | TrafficRoute) -> dict[str, Any]:
     return {"id": target.name, "object": "model", "created": _STARTED, "owned_by": owner}
 
 
-def _as_it_is(endpoint: Endpoint, data: bytes) -> bytes:
+def _as_they_are(endpoint: Endpoint, data: list[bytes]) -> list[bytes]:
     return data
