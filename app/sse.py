@@ -42,6 +42,8 @@ class Decoder:
         """The events that end in `data`. Raises Garbled for an event that never ends."""
         if not self._begun:
             data = self._without_bom(data)
+        if not self._pieces and data.endswith(b"\n\n") and b"\r" not in data:
+            return _events(data)
         if not _has_blank_line(self._tail, data):
             self._keep(data)
             return []

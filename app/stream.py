@@ -11,7 +11,7 @@ from app.errors import Cut, Garbled, GatewayError, TimedOut, UpstreamError
 from app.request import Request
 from app.sse import Event
 from app.telemetry import Invocation
-from app.transport import Body, read1
+from app.transport import Body, broken
 
 _DRAIN_SECONDS = 0.05
 """How long the end of an HTTP message is waited for after the last event, so that its connection can be kept."""
@@ -86,10 +86,12 @@ class Stream:
             if left <= 0:
                 raise TimedOut(self._silence(limit))
             try:
-                data = read1(self._body, min(left, self._keep_alive) if self._begun else left)
+                data = self._body.read1(min(left, self._keep_alive) if self._begun else left)
             except TimeoutError:
                 yield b""
                 continue
+            except OSError as error:
+                raise broken(error) from error
             if not data:
                 return
             yield data

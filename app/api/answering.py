@@ -75,9 +75,8 @@ def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> Response
 
 
 def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Writer, decorate: Decorate) -> Response:
-    batches = (decorate(stream.endpoint, batch) for batch in stream)
     write, content_type = writer
-    body = _delivered(write(_understood(batches), _error_writer(invocation)), invocation)
+    body = _delivered(write(_decorated(stream, decorate), _error_writer(invocation)), invocation)
     response = LeanResponse(body, content_type=content_type)
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
@@ -108,10 +107,11 @@ def _error_writer(invocation: Invocation) -> Callable[[GatewayError], bytes]:
     return write
 
 
-def _understood(batches: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
-    """The batches, where a fault of ours is an error that the client can be told: the status is out already."""
+def _decorated(stream: StreamReply, decorate: Decorate) -> Iterator[list[bytes]]:
+    """A stream's batches. A fault of ours is an error that the client can be told: the status is out already."""
     try:
-        yield from batches
+        for batch in stream:
+            yield decorate(stream.endpoint, batch)
     except GatewayError:
         raise
     except Exception as fault:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
-from werkzeug.wsgi import ClosingIterator
 
 from app.api.asked import Asked
 
@@ -58,5 +57,15 @@ class LeanResponse(Response):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
         start_response(self.status, self.headers.to_wsgi_list())
-        body: Any = self.response
-        return ClosingIterator(body, self.close)
+        return _Pieces(self)
+
+
+class _Pieces:
+    """A body's, and what is to be done when nobody wants more of them."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.close = response.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._response.response)  # type: ignore[arg-type]  # bytes: nothing of ours is text

@@ -26,7 +26,7 @@ from requests.adapters import BaseAdapter
 from app.call import Call
 from app.errors import Unreachable
 from app.transport.adapter import SocketAdapter
-from app.transport.body import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, Answer, Body, Resumed, read1, read_all
+from app.transport.body import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, Answer, Body, Resumed, broken, read1, read_all
 from app.transport.connection import Pool
 from app.transport.plain import PlainAdapter
 from app.transport.proxy import proxy_chooser
@@ -43,6 +43,7 @@ __all__ = [
     "SocketAdapter",
     "Transport",
     "adapter_for",
+    "broken",
     "proxy_chooser",
     "read1",
     "read_all",

@@ -54,6 +54,11 @@ class Answer:
     body: bytes
 
 
+def broken(error: OSError) -> Cut:
+    """What a failure of the connection is to whoever reads its answer. A TimeoutError is something else."""
+    return Cut(f"the connection to the provider broke off: {error}")
+
+
 def read1(body: Body, wait: float) -> bytes:
     """`body.read1` with failures in our words. TimeoutError passes: only the caller knows what it means."""
     try:
@@ -61,7 +66,7 @@ def read1(body: Body, wait: float) -> bytes:
     except TimeoutError:
         raise
     except OSError as error:
-        raise Cut(f"the connection to the provider broke off: {error}") from error
+        raise broken(error) from error
 
 
 def read_all(body: Body, timeouts: Timeouts, limit: int, *, cut: bool) -> bytes:

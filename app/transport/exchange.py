@@ -137,7 +137,9 @@ class Exchange:
         """What has arrived; see Body. Raises TimedOut when the call's total time is over."""
         if not self._pieces:
             self._read_piece(wait)
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        if len(self._pieces) == 1:
+            return self._pieces.pop()
+        data = b"".join(self._pieces)
         self._pieces.clear()
         return data
 
@@ -145,17 +147,20 @@ class Exchange:
         """Read until there is a piece of the body, or its end."""
         if self._closed:
             raise ValueError("the body is closed")
-        until = time.monotonic() + wait
+        now = time.monotonic()
+        until = min(now + wait, self._deadline)
         while not self._pieces and not self._done:
             if self._failure:  # after what came before it
                 raise self._failure
-            self._remaining()
+            if now >= self._deadline:
+                raise self._too_late()
             try:
-                self._receive(min(until, self._deadline))
+                self._receive(until)
             except TimeoutError:
                 if until < self._deadline:
                     raise
                 raise self._too_late() from None
+            now = time.monotonic()
 
     def close(self) -> None:
         """Keep the connection if the whole answer came and both sides allow it; else hang up."""

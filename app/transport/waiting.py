@@ -6,9 +6,8 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 _LEAST_SECONDS = 0.001
@@ -16,9 +15,6 @@ _LEAST_SECONDS = 0.001
 LONG_SECONDS = 5.0
 """From here on a greenlet's wait may take a tenth longer than it should."""
 _TICK_SECONDS = LONG_SECONDS / 20
-
-Argument = TypeVar("Argument")
-Result = TypeVar("Result")
 
 
 def waiting(sock: socket.socket) -> Waiting:
@@ -66,40 +62,46 @@ class GreenWaiting(Waiting):
         self._me, self._hub = gevent.getcurrent, gevent.get_hub()
         self._alarms = alarms_of(self._hub)
         self._readable = self._hub.loop.io(sock.fileno(), 1)
+        self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._is_drained = True
 
     def receive(self, size: int, until: float) -> bytes:
         """See Waiting."""
-        is_long = until - time.monotonic() >= LONG_SECONDS
-        data = self._use(self._receive, size, until) if is_long else super().receive(size, until)
-        self._is_drained = len(data) < size and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
+        if until - time.monotonic() < LONG_SECONDS:
+            data = super().receive(size, until)
+        else:
+            me, sleepers = self._me(), self._sleepers(until)
+            sleepers.add(me)
+            try:
+                if self._is_drained:  # to ask and be told that nothing is here costs as much as to wait
+                    self._hub.wait(self._readable)
+                data = self.sock.recv(size)
+            finally:
+                sleepers.discard(me)
+        self._is_drained = len(data) < size and not (self._is_tls and self.sock.pending())  # type: ignore[attr-defined]
         return data
 
     def send(self, data: bytes | memoryview, until: float) -> int:
         """See Waiting."""
-        is_long = until - time.monotonic() >= LONG_SECONDS
-        return self._use(self.sock.send, data, until) if is_long else super().send(data, until)
+        if until - time.monotonic() < LONG_SECONDS:
+            return super().send(data, until)
+        me, sleepers = self._me(), self._sleepers(until)
+        sleepers.add(me)
+        try:
+            return self.sock.send(data)
+        finally:
+            sleepers.discard(me)
 
     def close(self) -> None:
         """See Waiting."""
         self._readable.close()
         super().close()
 
-    def _receive(self, size: int) -> bytes:
-        if self._is_drained:  # to ask and be told that nothing is here costs as much as to wait
-            self._hub.wait(self._readable)
-        return self.sock.recv(size)
-
-    def _use(self, use: Callable[[Argument], Result], argument: Argument, until: float) -> Result:
+    def _sleepers(self, until: float) -> set[Any]:
         if self._seconds != math.inf:
             self.sock.settimeout(None)
             self._seconds = math.inf
-        me, sleepers = self._me(), self._alarms.at(until)
-        sleepers.add(me)
-        try:
-            return use(argument)
-        finally:
-            sleepers.discard(me)
+        return self._alarms.at(until)
 
 
 class Alarms:
