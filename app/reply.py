@@ -62,6 +62,11 @@ class StreamReply:
         return self._opened.attempt.target
 
     @property
+    def is_over(self) -> bool:
+        """Whether what is still to come is here already."""
+        return self._opened.stream.is_over
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The headers that go with it, as they were at its beginning."""
         return self._opened.stream.headers

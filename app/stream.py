@@ -36,6 +36,11 @@ class Stream:
         self._first: list[bytes] = []
         self._rest = self._batches()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it has been read: no more is waited for."""
+        return self._done
+
     def begin(self) -> None:
         """Wait for the first event. Raises UpstreamError where there will be none."""
         self._first = next(self._rest)
@@ -73,30 +78,26 @@ class Stream:
             self._invocation.upstream_ends()
 
     def _events(self) -> Iterator[list[Event]]:
-        decoder = self._endpoint.translator.decoder()
-        for data in self._reads():
-            yield decoder.feed(data) if data else []
-        yield decoder.close()
-
-    def _reads(self) -> Iterator[bytes]:
-        """What the provider sends, as it comes; b"" for a silence. Comments do not count as the first token."""
+        """What the provider says, read by read; none for a silence. Comments do not count as the first token."""
+        decoder, read1 = self._endpoint.translator.decoder(), self._body.read1
         while True:
             limit = self._timeouts.idle if self._begun else self._timeouts.first_token
             left = self._heard + limit - time.monotonic()
             if left <= 0:
                 raise TimedOut(self._silence(limit))
             try:
-                data = self._body.read1(min(left, self._keep_alive) if self._begun else left)
+                data = read1(min(left, self._keep_alive) if self._begun else left)
             except TimeoutError:
-                yield b""
+                yield []
                 continue
             except OSError as error:
                 raise broken(error) from error
             if not data:
-                return
-            yield data
+                break
+            yield decoder.feed(data)
             if self._begun:
                 self._heard = time.monotonic()  # only now: how long a client takes to read is not the provider's
+        yield decoder.close()
 
     def _silence(self, seconds: float) -> str:
         what = "nothing more" if self._begun else "no first token"

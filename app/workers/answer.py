@@ -18,7 +18,7 @@ class Answer:
     def __init__(self, sock: Any, *, keeps: bool) -> None:
         """`keeps` says whether the connection may be used again."""
         self._sock, self.keeps = sock, keeps
-        self._head = b""
+        self._held = b""  # what goes out with the next piece: at first, the head
         self._left: int | None = None  # bytes of a body whose length is known
         self._is_chunked = False
         self.begun = False
@@ -42,29 +42,35 @@ class Answer:
         head = "\r\n".join(lines)
         if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
             raise ValueError("a header of the answer holds a line break")
-        self._head = f"{head}\r\n\r\n".encode("latin-1")
+        self._held = f"{head}\r\n\r\n".encode("latin-1")
         return self.write
 
-    def write(self, data: bytes) -> None:
-        """Send a piece of the body. An empty one is none."""
+    def write(self, data: bytes, *, waits: bool = False) -> None:
+        """Send a piece of the body; one that `waits` goes out with the next. An empty one is none."""
         if not data:
             return
-        if self._left is not None:
+        if self._is_chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        elif self._left is not None:
             data = data[: self._left]
             self._left -= len(data)
-        self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+        if waits:
+            self._held += data
+        else:
+            self._send(data)
 
     def end(self) -> None:
         """The body is whole. One that is shorter than it was said to be ends the connection."""
         if self._is_chunked:
             self._send(b"0\r\n\r\n")
-        elif not self.begun:
+        elif self._held:
             self._send(b"")
         self.keeps = self.keeps and not self._left
 
     def _send(self, data: bytes) -> None:
-        if not self.begun:
-            self.begun, data = True, self._head + data
+        self.begun = True
+        if self._held:
+            data, self._held = self._held + data, b""
         sent = self._sock.send(data)  # nearly always all of it, and sendall asks the system more before it begins
         if sent < len(data):
             self._sock.sendall(memoryview(data)[sent:])
