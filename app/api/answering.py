@@ -61,26 +61,26 @@ def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate:
         error.headers = {**error.headers, **limit_headers}
         raise
     if limit_headers:
-        response.headers.update(limit_headers)
+        response.tell(limit_headers)
     return response
 
 
-def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> Response:
+def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> LeanResponse:
     (body,) = decorate(reply.endpoint, [reply.body])
-    headers = {**reply.headers, "Server-Timing": invocation.server_timing()}
-    response = LeanResponse(body, 200, headers, content_type="application/json")
+    response = LeanResponse([body], "application/json")
+    response.tell({**reply.headers, "Content-Length": str(len(body)), "Server-Timing": invocation.server_timing()})
     invocation.status, invocation.bytes_out = 200, len(body)
     invocation.tell()
     return response
 
 
-def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Writer, decorate: Decorate) -> Response:
+def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Writer, decorate: Decorate) -> LeanResponse:
     write, content_type = writer
     body = _delivered(write(_decorated(stream, decorate), _error_writer(invocation)), invocation)
-    response = LeanResponse(body, content_type=content_type)
+    response = LeanResponse(body, content_type)
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
-    response.headers.update({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
+    response.tell({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
     response.is_over = lambda: stream.is_over
     invocation.status = 200
     return response

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from app.api.asked import Asked
 
@@ -24,10 +24,19 @@ class NoSessions(SessionInterface):
         return self._null
 
 
+class _Map(Map):
+    """URL rules, and which of them the last paths had."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.found: dict[tuple[str, str], tuple[Rule, Mapping[str, Any]]] = {}
+        """By method and path: the rule, and the values that it finds in the path."""
+
+
 class LeanFlask(Flask):
     """URLs are the same whatever the host, and views are plain functions."""
 
-    request_class = Asked
+    request_class, url_map_class = Asked, _Map
     session_interface = NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,7 +48,7 @@ class LeanFlask(Flask):
         if request is None:
             return super().create_url_adapter(request)
         environ = request.environ
-        return MapAdapter(
+        return _Finder(
             self.url_map,
             server_name=environ.get("HTTP_HOST", ""),
             script_name=request.root_path or "/",
@@ -51,15 +60,43 @@ class LeanFlask(Flask):
         )
 
 
+class _Finder(MapAdapter):
+    """Finds a request's rule, and remembers it: most requests have one of a few paths."""
+
+    _MOST, _LONGEST = 1024, 200
+    map: _Map
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """See MapAdapter. What is remembered is bounded, in number and size: clients choose the paths."""
+        if args or options != {"return_rule": True} or len(self.path_info) > self._LONGEST:
+            return super().match(*args, **options)
+        known, key = self.map.found, (self.default_method, self.path_info)
+        found = known.get(key)
+        if found is None:
+            if len(known) >= self._MOST:
+                known.clear()
+            found = known[key] = super().match(return_rule=True)
+        rule, values = found
+        return rule, dict(values)
+
+
 class LeanResponse(Response):
-    """A 200 with a body, whose headers are as they shall be: Werkzeug's own copies them, and checks them once more."""
+    """A 200 with a body in pieces. Werkzeug's own copies its headers, and looks at each of them twice."""
 
     is_over: Callable[[], bool] | None = None
-    """Whether the pieces of its body that are still to come are here already: they may go out together."""
+    """Whether the pieces that are still to come are here already: they may go out together."""
+
+    def __init__(self, pieces: Iterable[bytes], content_type: str) -> None:
+        super().__init__(pieces, content_type=content_type)
+        self._told: dict[str, tuple[str, str]] = {}
+
+    def tell(self, headers: Mapping[str, str]) -> None:
+        """Set headers beside those in `headers`, in the place of what was told before under the same names."""
+        self._told.update({name.lower(): (name, value) for name, value in headers.items()})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
-        start_response(self.status, self.headers.to_wsgi_list())
+        start_response(self.status, [*self.headers, *self._told.values()])
         return _Pieces(self)
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 READ_BYTES = 65_536
@@ -25,8 +24,7 @@ _KEEPS = {"keep-alive": True, "close": False}
 _LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A request without its body."""
 
     environ: dict[str, Any]
