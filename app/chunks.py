@@ -160,5 +160,7 @@ class Translated:
 
 def stamped(body: JSON, stamp: JSON) -> JSON:
     """The body with what every answer has, where the provider has not said it."""
-    missing = {key: value for key, value in stamp.items() if body.get(key) is None}
-    return {**body, **missing} if missing else body
+    for key in stamp:
+        if body.get(key) is None:
+            return {**stamp, **{key: value for key, value in body.items() if value is not None or key not in stamp}}
+    return body

@@ -113,6 +113,10 @@ def _events(text: bytes) -> list[Event]:
         each = text[6:-2].split(b"\n\ndata: ")
         if text.count(b"\n") == 2 * len(each) and len(text) <= MAX_EVENT_BYTES:  # what nearly every stream looks like
             return [_new(Event, (data, None)) for data in each]
+    elif text[:7] == b"event: ":
+        named = [block.partition(b"\ndata: ") for block in text[7:-2].split(b"\n\nevent: ")]
+        if text.count(b"\n") == 3 * len(named) and len(text) <= MAX_EVENT_BYTES and all(data for _, _, data in named):
+            return [_new(Event, (data, name)) for name, _, data in named]  # Anthropic's: a name, and data of one line
     blocks = text[:-2].split(b"\n\n")
     if len(text) > MAX_EVENT_BYTES and any(len(block) > MAX_EVENT_BYTES for block in blocks):
         raise _endless()
@@ -134,10 +138,6 @@ def _unify_line_ends(text: bytes) -> tuple[bytes, bytes]:
 def _parse(block: bytes) -> Event | None:
     if block[:6] == b"data: " and b"\n" not in block:
         return Event(block[6:])
-    if block[:7] == b"event: ":  # Anthropic's: a name, and data of one line
-        name, _, data = block[7:].partition(b"\ndata: ")
-        if data and b"\n" not in data and b"\n" not in name:
-            return Event(data, name)
     return _parse_lines(block)
 
 

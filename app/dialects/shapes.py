@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from app.dialects import JSON, ChunkStream
-from app.errors import Garbled
+from app.errors import Cut, Garbled
 
 _MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 """What Python raises over a shape that it was not written for."""
@@ -58,6 +58,36 @@ def pieces(provider: str) -> Callable[[Callable[[], ChunkStream]], Callable[[], 
         return guarded
 
     return decorate
+
+
+class Reading(Protocol):
+    """A stream's answer as far as it has come."""
+
+    finished: bool
+    """Whether the provider has said that it is whole."""
+
+    def go_on(self, event: JSON) -> list[JSON]:
+        """The chunks that one event is."""
+
+    def last(self) -> list[JSON]:
+        """Those that only the end of the stream brings."""
+
+
+def read(provider: str, begin: Callable[[], Reading]) -> Callable[[], ChunkStream]:
+    """A translator's `stream`: sent each event, yields its chunks; sent None at the end. Raises Garbled and Cut."""
+
+    def stream() -> ChunkStream:
+        with _read(provider):
+            reading = begin()
+            chunks: list[JSON] = []
+            while (event := (yield chunks)) is not None:
+                chunks = reading.go_on(event)
+            if not reading.finished:
+                raise Cut(f"{provider} broke off the stream before it was whole")
+            if last := reading.last():
+                yield last
+
+    return stream
 
 
 def text(value: Any) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import orjson
 
-from app.dialects import JSON, ChunkStream, shapes
+from app.dialects import JSON, shapes
 from app.dialects import refusal as refusals
 from app.dialects.anthropic.content import NAME
 from app.dialects.anthropic.response import finish_reason, kept_blocks, named, provider_fields, string, usage
 from app.dialects.conversation import argument_string
 from app.dialects.fields import without_nones
-from app.errors import Cut, Garbled, Refused
+from app.errors import Garbled, Refused
 
 _STATUSES = {
     "invalid_request_error": 400,
@@ -29,21 +29,11 @@ _STATUSES = {
 _CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
 """Ends at which a tool's arguments may be half of them."""
 
+_SAID = {"text_delta": ("content", "text"), "thinking_delta": ("reasoning_content", "thinking")}
+"""A delta's type: what it adds to of OpenAI's, and under which key it stands."""
+
 _IN_PIECES = ("text", "thinking", "signature")
 """What of a block comes in several deltas; the rest, such as a compaction's summary, comes in one."""
-
-
-@shapes.pieces(NAME)
-def stream() -> ChunkStream:
-    """Sent each event's data, yields the chunks that it is; sent None at the end. Raises Refused and Cut."""
-    answer = _Answer()
-    chunks: list[JSON] = []
-    while (event := (yield chunks)) is not None:
-        chunks = answer.go_on(event)
-    if not answer.finished:
-        raise Cut(f"{NAME} broke off the stream before it was whole")
-    if last := answer.last():
-        yield last
 
 
 class _Answer:
@@ -54,7 +44,8 @@ class _Answer:
         self._begun = False
         self._head: JSON = {"id": None, "object": "chat.completion.chunk", "model": None}
         self._blocks: dict[int, JSON] = {}
-        self._inputs: dict[int, str] = {}  # of the blocks that are not closed: JSON in pieces, if they take any
+        self._grown: dict[tuple[int, str], list[str]] = {}  # a block's index and key: what deltas have added there
+        self._inputs: dict[int, list[str]] = {}  # of the blocks that are not closed: JSON in pieces, if they take any
         self._calls: dict[int, int] = {}  # the client's tools: a block's index -> a tool call's
         self._halves = False  # the input of a tool was no JSON
         self._counted: JSON = {}
@@ -63,22 +54,19 @@ class _Answer:
     def go_on(self, event: JSON) -> list[JSON]:
         """The chunks of one event. One of a kind that we do not know, a ping among them, says nothing."""
         kind = string(event["type"])
+        if kind == "content_block_delta":
+            return [self._chunk(delta) for delta in self._delta(event["index"], event["delta"])]
+        if kind == "content_block_start":
+            return [self._chunk(delta) for delta in self._open(event["index"], event["content_block"])]
+        if kind == "content_block_stop":
+            return [self._chunk(delta) for delta in self._close(event["index"])]
         if kind == "error":
             raise _refused(event)
         if kind == "message_start":
             return self._begin(event["message"])
         if kind == "message_delta":
             return self._end(event)
-        if kind == "message_stop":
-            return self._stop()
-        return [self._chunk(delta) for delta in self._deltas(kind, event)]
-
-    def _deltas(self, kind: str, event: JSON) -> list[JSON]:
-        if kind == "content_block_start":
-            return self._open(event["index"], event["content_block"])
-        if kind == "content_block_delta":
-            return self._delta(event["index"], event["delta"])
-        return self._close(event["index"]) if kind == "content_block_stop" else []
+        return self._stop() if kind == "message_stop" else []
 
     def _begin(self, message: JSON) -> list[JSON]:
         for key in ("id", "model"):
@@ -112,7 +100,7 @@ class _Answer:
         if not self._begun:
             raise ValueError("a message_start should come before the first block")
         kind = string(block["type"])
-        self._blocks[index], self._inputs[index] = dict(block), ""
+        self._blocks[index], self._inputs[index] = dict(block), []
         if kind == "tool_use":
             call = self._calls[index] = len(self._calls)
             arguments = argument_string(shapes.mapping(block["input"])) if block.get("input") else ""
@@ -133,21 +121,21 @@ class _Answer:
             return []
         for key, value in delta.items():
             if key in _IN_PIECES:
-                block[key] = shapes.text(block.get(key)) + string(value)
+                self._grown.setdefault((index, key), []).append(string(value))
             elif key != "type":
                 block[key] = value
-        told = {"text_delta": ("content", "text"), "thinking_delta": ("reasoning_content", "thinking")}.get(kind)
-        return _told(told[0], delta[told[1]]) if told else []
+        said = _SAID.get(kind)
+        return _told(said[0], delta[said[1]]) if said else []
 
     def _input(self, index: int, piece: str) -> list[JSON]:
         """A piece of a tool's input. A tool that ran at Anthropic is no business of the client's."""
-        self._inputs[index] += piece
+        self._inputs[index].append(piece)
         mine = piece and index in self._calls
         return [_tool(self._calls[index], {"function": {"arguments": piece}})] if mine else []
 
     def _close(self, index: int) -> list[JSON]:
         """The input of a tool's block, which came in pieces, becomes the object that it is; no pieces, no arguments."""
-        block, pieces = self._blocks[index], self._inputs.pop(index)
+        block, pieces = self._blocks[index], "".join(self._inputs.pop(index))
         if pieces:
             try:
                 block["input"] = {**orjson.loads(pieces)}
@@ -169,8 +157,14 @@ class _Answer:
         if self._halves and delta["stop_reason"] not in _CUT_SHORT:
             raise Garbled(f"{NAME}'s answer is not what its format says: the input of a tool is no JSON")
         self.finished = True
-        kept = {} if self._halves else kept_blocks([self._blocks[index] for index in sorted(self._blocks)])
+        kept = {} if self._halves else kept_blocks([self._whole(index) for index in sorted(self._blocks)])
         return [*last, self._chunk(kept, reason, provider_fields(self._kept))]
+
+    def _whole(self, index: int) -> JSON:
+        """A block with what deltas have added to it."""
+        block = self._blocks[index]
+        grown = {key: self._grown[index, key] for key in _IN_PIECES if (index, key) in self._grown}
+        return {**block, **{key: shapes.text(block.get(key)) + "".join(more) for key, more in grown.items()}}
 
     def _count(self, said: JSON | None) -> None:
         """Tools that ran at Anthropic raise the counts at the end; a smaller number there is a partial one."""
@@ -183,7 +177,8 @@ class _Answer:
 
     def _chunk(self, delta: JSON, finish: str | None = None, more: JSON | None = None) -> JSON:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
-        return {**self._head, "choices": [choice], **(more or {})}
+        chunk = {**self._head, "choices": [choice]}
+        return {**chunk, **more} if more else chunk
 
 
 def _tool(index: int, call: JSON) -> JSON:
@@ -198,3 +193,7 @@ def _told(key: str, text: str) -> list[JSON]:
 def _refused(event: JSON) -> Refused:
     said = refusals.of(event)
     return Refused(_STATUSES.get(said.type or "", 500), said.message, type=said.type, code=said.code, extra=said.extra)
+
+
+stream = shapes.read(NAME, _Answer)
+"""Anthropic's events as chunks."""

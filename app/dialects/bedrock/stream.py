@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.dialects import JSON, ChunkStream, shapes
+from app.dialects import JSON, shapes
 from app.dialects import refusal as refusals
 from app.dialects.bedrock.response import (
     NAME,
@@ -18,7 +18,7 @@ from app.dialects.bedrock.response import (
     string,
     usage,
 )
-from app.errors import Cut, Garbled, Refused
+from app.errors import Garbled, Refused
 
 _HEAD: JSON = {"id": None, "object": "chat.completion.chunk", "model": None}
 
@@ -26,18 +26,7 @@ _CUT_SHORT = ("max_tokens", "model_context_window_exceeded")
 """Ends at which a tool's arguments may be half of them."""
 
 
-@shapes.pieces(NAME)
-def stream() -> ChunkStream:
-    """Sent each event (`{"messageStop": {...}}`), yields its chunks; sent None at the end. Raises Refused and Cut."""
-    reading = _Reading()
-    chunks: list[JSON] = []
-    while (event := (yield chunks)) is not None:
-        chunks = reading.chunks(event)
-    if not reading.finished:
-        raise Cut(f"{NAME} broke off the stream before it was whole")
-
-
-class _Reading:
+class _Answer:
     """What was said so far: the blocks as a whole answer would have them, and which are the client's tools."""
 
     def __init__(self) -> None:
@@ -49,7 +38,7 @@ class _Reading:
         self._halves = False
         self._counted: JSON | None = None  # a metadata event that came before its time
 
-    def chunks(self, event: JSON) -> list[JSON]:
+    def go_on(self, event: JSON) -> list[JSON]:
         """The chunks that one event is. Raises Refused, and Garbled for a shape that the format does not have."""
         if "error" in event:
             raise _refused(event)
@@ -59,6 +48,10 @@ class _Reading:
         if name == "messageStop":
             return [*self._role(), *self._stop(said)]
         return [*self._role(), *(_chunk(delta) for delta in self._deltas(name, said))]
+
+    def last(self) -> list[JSON]:
+        """None: the usage has an event of its own."""
+        return []
 
     def _deltas(self, name: str, said: JSON) -> list[JSON]:
         if name == "contentBlockStart":
@@ -179,3 +172,7 @@ def _refused(event: JSON) -> Refused:
     said: Any = refusals.of(event)
     extra = {key: value for key, value in said.extra.items() if key != "status_code"}
     return Refused(refusals.status_of(event), said.message, type=said.type, code=said.code, extra=extra)
+
+
+stream = shapes.read(NAME, _Answer)
+"""Bedrock's events (`{"messageStop": {...}}`) as chunks."""

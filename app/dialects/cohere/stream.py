@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.dialects import JSON, ChunkStream, shapes
+from app.dialects import JSON, shapes
 from app.dialects import refusal as refusals
 from app.dialects.cohere.response import NAME, about, arguments, finish_reason, kept, logprobs, usage
-from app.errors import Cut, Refused
-
-
-@shapes.pieces(NAME)
-def stream() -> ChunkStream:
-    """Sent each event's data, yields the chunks that it is; sent None at the end. Raises Refused and Cut."""
-    answer = _Answer()
-    chunks: list[JSON] = []
-    while (event := (yield chunks)) is not None:
-        chunks = answer.go_on(event)
-    if not answer.ended:
-        raise Cut(f"{NAME} broke off the stream before it was whole")
+from app.errors import Refused
 
 
 class _Answer:
     """An answer as far as it has come."""
 
     def __init__(self) -> None:
-        self.ended = False
+        self.finished = False
         self._head: JSON = {}
         self._blocks: dict[int, JSON] = {}
         self._calls: dict[int, _Call] = {}
@@ -53,6 +42,10 @@ class _Answer:
                 self._chunk({"tool_calls": [delta]})
                 for delta in self._tool(kind, event["index"], message.get("tool_calls"))
             ]
+        return []
+
+    def last(self) -> list[JSON]:
+        """None: the usage stands in the end."""
         return []
 
     def _begin(self, event: JSON) -> JSON:
@@ -91,7 +84,7 @@ class _Answer:
         chunks.append({**self._chunk(message, reason), **about(delta)})
         if counted := usage(delta.get("usage")):
             chunks.append({**self._head, "choices": [], "usage": counted})
-        self.ended = True
+        self.finished = True
         return chunks
 
     def _chunk(self, delta: JSON, finish: str | None = None) -> JSON:
@@ -137,3 +130,7 @@ class _Call:
 def _refused(event: JSON) -> Refused:
     said = refusals.of(event)
     return Refused(refusals.status_of(event), said.message, type=said.type, code=said.code, extra=said.extra)
+
+
+stream = shapes.read(NAME, _Answer)
+"""Cohere's events as chunks."""
