@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 from flask import Response
@@ -54,7 +54,7 @@ def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate:
     try:
         if invocation.stream:
             stream = gateway.stream(question, invocation, now.keep_alive)
-            response = _in_pieces(stream, invocation, _writer(asked), decorate)
+            response = _in_pieces(stream, invocation, _frames(asked), decorate)
         else:
             response = _whole(gateway.invoke(question, invocation), invocation, decorate)
     except GatewayError as error:
@@ -74,10 +74,8 @@ def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> LeanResp
     return response
 
 
-def _in_pieces(stream: StreamReply, invocation: Invocation, writer: frames.Writer, decorate: Decorate) -> LeanResponse:
-    write, content_type = writer
-    body = _delivered(write(_decorated(stream, decorate), _error_writer(invocation)), invocation)
-    response = LeanResponse(body, content_type)
+def _in_pieces(stream: StreamReply, invocation: Invocation, written: frames.Frames, decorate: Decorate) -> LeanResponse:
+    response = LeanResponse(_delivered(stream, written, decorate, invocation), written.content_type)
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
     response.tell({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
@@ -93,36 +91,31 @@ def _end(stream: StreamReply, invocation: Invocation) -> None:
     invocation.tell()
 
 
-def _writer(asked: Asked) -> frames.Writer:
+def _frames(asked: Asked) -> frames.Frames:
     """Events, but for MLflow's own client: it reads every answer as one JSON document."""
     headers = asked.headers
     is_mlflow = headers.get("User-Agent", "").startswith("mlflow-python-client/")
-    return frames.ARRAY if is_mlflow and "text/event-stream" not in headers.get("Accept", "") else frames.EVENTS
+    return frames.Array() if is_mlflow and "text/event-stream" not in headers.get("Accept", "") else frames.Events()
 
 
-def _error_writer(invocation: Invocation) -> Callable[[GatewayError], bytes]:
-    def write(error: GatewayError) -> bytes:
-        invocation.fails(error)
-        return orjson.dumps({"error": error.error}, default=str)
-
-    return write
-
-
-def _decorated(stream: StreamReply, decorate: Decorate) -> Iterator[list[bytes]]:
-    """A stream's batches. A fault of ours is an error that the client can be told: the status is out already."""
+def _delivered(
+    stream: StreamReply, written: frames.Frames, decorate: Decorate, invocation: Invocation
+) -> Iterator[bytes]:
+    """The body as it goes out. The status is out already: what fails now, a fault of ours too, is said at its end."""
+    failure: GatewayError | None = None
     try:
         for batch in stream:
-            yield decorate(stream.endpoint, batch)
-    except GatewayError:
-        raise
-    except Exception as fault:
+            if data := written.batch(decorate(stream.endpoint, batch)):
+                invocation.bytes_out += len(data)
+                yield data
+    except GatewayError as error:
+        failure = error
+    except Exception:
         log.exception("a stream failed")
-        raise errors.of_ours() from fault
-
-
-def _delivered(body: Iterable[bytes], invocation: Invocation) -> Iterator[bytes]:
-    """The body as it goes out."""
-    for data in body:
-        invocation.bytes_out += len(data)
-        yield data
+        failure = errors.of_ours()
+    if failure:
+        invocation.fails(failure)
+    last = written.end(orjson.dumps({"error": failure.error}, default=str) if failure else None)
+    invocation.bytes_out += len(last)
+    yield last
     invocation.delivered = True
