@@ -36,8 +36,10 @@ def list_endpoints() -> dict[str, Any]:
 
 @blueprint.get("/2.0/endpoints")
 @blueprint.get("/2.0/gateway/routes")
+@blueprint.post("/2.0/endpoints/limits")
+@blueprint.post("/2.0/gateway/limits")
 def add_slash() -> BaseResponse:
-    """To the list, as MLflow does: 307. Without scheme and host: what a proxy passes on need not be the client's."""
+    """To the same with a slash, as MLflow does: 307. Without scheme and host: a proxy need not pass on the client's."""
     return redirect(request.full_path.replace("?", "/?", 1).rstrip("?"), 307)
 
 

@@ -56,7 +56,7 @@ class LeanFlask(Flask):
             url_scheme=request.scheme,
             path_info=request.path,
             default_method=request.method,
-            query_args=environ["QUERY_STRING"],
+            query_args=environ.get("QUERY_STRING", ""),
         )
 
 

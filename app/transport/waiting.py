@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import ssl
+import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -108,9 +109,9 @@ class Alarms:
     """Who is to be woken by a TimeoutError, and when, to the tick: one timer for all greenlets of a thread."""
 
     def __init__(self, hub: Any) -> None:
+        self._hub = hub
         self._timer = hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS)
         self._due: dict[int, set[Any]] = {}  # greenlets by the tick at which they have waited enough
-        self._last = 0
 
     def at(self, until: float) -> set[Any]:
         """Those to be woken at a moment: who waits adds itself, and takes itself out when it waits no more."""
@@ -127,9 +128,15 @@ class Alarms:
         for tick in [tick for tick, sleepers in self._due.items() if tick <= now or not sleepers]:
             sleepers = self._due.pop(tick)
             while sleepers:
-                sleepers.pop().throw(TimeoutError("timed out"))
+                self._wake(sleepers.pop())
         if not self._due:
             self._timer.stop()
+
+    def _wake(self, sleeper: Any) -> None:
+        try:
+            sleeper.throw(TimeoutError("timed out"))
+        except BaseException:  # a bare greenlet's, who lets it pass: no reason to let the others sleep on
+            self._hub.handle_error(sleeper, *sys.exc_info())
 
 
 _ALARMS: WeakKeyDictionary[Any, Alarms] = WeakKeyDictionary()

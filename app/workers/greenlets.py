@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -18,6 +19,8 @@ from app.workers.refusing import RefusesInJson
 from app.workers.serving import Serving, serves_plain
 from app.workers.settled import SettledConfig
 
+_LEFT = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
+"""What a socket says whose client has left."""
 _LAST_CALL_SECONDS = 1.0
 """How long a connection that came in the moment of the stop may take to send its request."""
 
@@ -42,8 +45,10 @@ class Worker(SettledConfig, RefusesInJson, GeventWorker):  # type: ignore[misc]
         if self._serving:
             try:
                 begun = self._serving.serve(client, listener.getsockname(), addr, self.timeout_ctx)
-            except OSError:  # the client has left
+            except OSError as error:
                 begun = b""
+                if error.errno not in _LEFT:
+                    self.log.exception("Socket error processing request.")
             if not begun:
                 util.close(client)
                 return

@@ -93,13 +93,14 @@ def killed():
     except gevent.GreenletExit:
         return any(me in sleepers for sleepers in ALARMS._due.values()), goes_on(until)
 
+def nobody_takes(until):
+    ours, theirs = pair()
+    while True:
+        ours.send(bytes(65536), until)
+
 @side_by_side
 def nothing_is_taken():
-    ours, theirs = pair()
-    def fill(until):
-        while True:
-            ours.send(bytes(65536), until)
-    return ends(functools.partial(fill, until=moment(5.3)))
+    return ends(functools.partial(nobody_takes, until=moment(5.3)))
 
 @side_by_side
 def taken_late():
@@ -124,16 +125,19 @@ def read_in_parts():
     return parts, ours.receive(10, moment(5.3)).decode(), time.monotonic() < moment(5.0)
 
 @side_by_side
-def short_after_long():
+def short_long_short():
     ours, theirs = pair()
+    shortly = lambda: ends(functools.partial(ours.receive, 10, until=time.monotonic() + 0.5))[0]
+    first = shortly()
     theirs.sendall(b"data")
-    ours.receive(10, moment(5.3))
-    return ends(functools.partial(ours.receive, 10, until=time.monotonic() + 0.05))[0], time.monotonic() < moment(4)
+    ours.receive(10, moment(5.9))
+    return first, shortly(), time.monotonic() < moment(4)
 
 @side_by_side
 def long_after_short():
     ours, theirs = pair()
-    ends(functools.partial(ours.receive, 10, until=time.monotonic() + 0.05))
+    theirs.sendall(bytes(10))
+    ours.receive(10, time.monotonic() + 0.3)  # as much as was asked for: the next one is not waited for but read
     return ends(functools.partial(ours.receive, 10, until=moment(5.4)))
 
 def tls_pair():
@@ -162,12 +166,13 @@ def tls_nothing_comes():
 
 TLS = [tls_pair(), tls_pair()]
 ours, theirs = pair()
-SEEN["short"] = ends(functools.partial(ours.receive, 10, until=time.monotonic() + 0.05))[0], is_idle()
+SEEN["short read"] = ends(functools.partial(ours.receive, 10, until=time.monotonic() + 0.05))[0], is_idle()
+SEEN["short send"] = ends(functools.partial(nobody_takes, until=time.monotonic() + 0.05))[0], is_idle()
 ours.close(), ours.close()
 SEEN["closed"] = ours.sock.fileno(), theirs.recv(10).decode()
 
 BEGAN = time.monotonic()
-crowd = [gevent.spawn(nothing_comes, name, at) for name, at in zip("ABCD", (6.1, 5.1, 5.6, 5.1))]
+crowd = [gevent.spawn(nothing_comes, name, at) for name, at in zip("ABCD", (5.1, 5.6, 6.1, 5.1))]
 crowd += [gevent.spawn(scenario) for scenario in SCENARIOS]
 gevent.sleep(0)
 SEEN["ticking"] = ALARMS._timer.active
@@ -236,12 +241,13 @@ def test_over_tls_too_a_long_wait_ends_at_its_moment_or_later(seen: Any) -> None
     assert seen["tls_nothing_comes"] == TIMED_OUT
 
 
-def test_a_short_wait_ends_without_the_clock(seen: Any) -> None:
-    assert seen["short"] == ["TimeoutError", True]
+@pytest.mark.parametrize("use", ["short read", "short send"])
+def test_a_short_wait_ends_without_the_clock(seen: Any, use: str) -> None:
+    assert seen[use] == ["TimeoutError", True]
 
 
 def test_a_short_wait_after_a_long_one_is_short_and_a_long_one_after_a_short_one_long(seen: Any) -> None:
-    assert seen["short_after_long"] == ["TimeoutError", True]
+    assert seen["short_long_short"] == ["TimeoutError", "TimeoutError", True]
     assert seen["long_after_short"] == TIMED_OUT
 
 

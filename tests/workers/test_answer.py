@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,12 +26,11 @@ class Peers:
 
     def sent(self) -> list[bytes]:
         """What has been sent since the last look, send by send."""
-        messages = []
-        while True:
-            try:
+        messages: list[bytes] = []
+        with suppress(BlockingIOError):
+            while True:
                 messages.append(self._client.recv(1_000_000))
-            except BlockingIOError:
-                return messages
+        return messages
 
     def close(self) -> None:
         self.sock.close()

@@ -3,134 +3,26 @@
 from __future__ import annotations
 
 import json
-import logging
-import socket
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from gunicorn.config import Config
 from gunicorn.http.errors import InvalidSchemeHeaders
 from gunicorn.http.parser import RequestParser
 
-from app.workers.serving import Serving, serves_plain
-
-PATIENCE = 10.0
-CLIENT, SERVER = ("127.0.0.1", 1234), ("127.0.0.1", 5000)
-
-App = Callable[[dict[str, Any], Any], Iterable[bytes]]
-Waiting = Callable[[], AbstractContextManager[Any]]
-
-
-class Worker:
-    """What `Serving` needs of gunicorn's worker."""
-
-    def __init__(self, app: App, max_requests: int = sys.maxsize, **settings: Any) -> None:
-        self.cfg, self.wsgi, self.max_requests = config(**settings), app, max_requests
-        self.nr, self.alive, self.log = 0, True, logging.getLogger("gunicorn.error")
-
-
-def config(**settings: Any) -> Config:
-    cfg = Config()
-    for name, value in {"forwarded_allow_ips": "127.0.0.1", **settings}.items():
-        cfg.set(name, value)
-    return cfg
-
-
-class Connection:
-    """A client whose connection is being served."""
-
-    def __init__(self, worker: Worker, client: Any, waiting: Waiting, kind: int, pool: ThreadPoolExecutor) -> None:
-        self._served, self.sock = socket.socketpair(socket.AF_UNIX, kind)
-        for sock in (self._served, self.sock):
-            sock.settimeout(PATIENCE)
-        self._worker, self._ends = worker, (SERVER, client)
-        self.result: Future[bytes] = pool.submit(self._serve, waiting)
-        """What `serve` gave back, or raised."""
-
-    def _serve(self, waiting: Waiting) -> bytes:
-        with self._served:
-            return Serving(self._worker).serve(self._served, *self._ends, waiting)
-
-    def until(self, end: bytes) -> bytes:
-        """What comes, up to and with `end`."""
-        got = b""
-        while not got.endswith(end):
-            got += self.sock.recv(1)
-            assert got
-        return got
-
-    def ended(self, *data: bytes) -> tuple[bytes, bytes]:
-        """Send, and say no more: all that comes, and what `serve` gives back."""
-        for piece in data:
-            self.sock.sendall(piece)
-        self.sock.shutdown(socket.SHUT_WR)
-        pieces = []
-        with suppress(ConnectionResetError):  # it was closed before all that we sent was read
-            while piece := self.sock.recv(65_536):
-                pieces.append(piece)
-        return b"".join(pieces), self.result.result(PATIENCE)
-
-
-@contextmanager
-def connected(
-    worker: Worker, client: Any = CLIENT, waiting: Waiting = nullcontext, kind: int = socket.SOCK_STREAM
-) -> Iterator[Connection]:
-    with ThreadPoolExecutor(1) as pool:
-        connection = Connection(worker, client, waiting, kind, pool)
-        with connection.sock:
-            yield connection
-
-
-def talk(worker: Worker, *data: bytes, client: Any = CLIENT) -> tuple[list[bytes], bytes]:
-    """The bodies that answer `data`, and what was not answered."""
-    with connected(worker, client) as connection:
-        got, left = connection.ended(*data)
-    return [body for _, body in answers(got)], left
-
-
-def answers(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Heads and bodies of answers that all have a Content-Length."""
-    found = []
-    while data:
-        head, end, data = data.partition(b"\r\n\r\n")
-        assert end
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        assert len(data) >= length
-        found.append((head, data[:length]))
-        data = data[length:]
-    return found
-
-
-def saying(say: Callable[[dict[str, Any]], Any]) -> App:
-    """An application that answers with what `say` makes of the request."""
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        said = say(environ)
-        body = said if isinstance(said, bytes) else json.dumps(said).encode()
-        start_response("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
-
-    return app
-
-
-PATHS = saying(lambda environ: environ["PATH_INFO"].encode())
-
-
-def echo(environ: dict[str, Any]) -> bytes:
-    body: bytes = environ["wsgi.input"].read()
-    return environ["PATH_INFO"].encode() + b" " + body
-
-
-def request(path: bytes, *lines: bytes, body: bytes | None = None) -> bytes:
-    sent = (b"Host: x", *lines) if body is None else (b"Host: x", *lines, b"Content-Length: %d" % len(body))
-    line = (b"GET " if body is None else b"POST ") + path + b" HTTP/1.1"
-    return b"\r\n".join((line, *sent, b"", b"")) + (body or b"")
-
+from app.workers.serving import serves_plain
+from tests.workers.connecting import (
+    PATHS,
+    Worker,
+    answers,
+    config,
+    connected,
+    echo,
+    request,
+    saying,
+    talk,
+)
 
 # ---- one request after the other
 
@@ -278,7 +170,7 @@ def test_a_scheme_counts_from_where_gunicorn_believes_it(client: str, allowed: s
     worker = Worker(saying(lambda environ: environ["wsgi.url_scheme"].encode()), forwarded_allow_ips=allowed)
     address, data = (client, 1) if client else "", request(b"/", *lines)
     try:
-        expected = [next(RequestParser(worker.cfg, iter([data]), address)).scheme.encode()], b""
+        expected: Any = [next(RequestParser(worker.cfg, iter([data]), address)).scheme.encode()], b""
     except InvalidSchemeHeaders:
         expected = [], data
     assert talk(worker, data, client=address) == expected
@@ -292,138 +184,6 @@ def test_a_scheme_is_believed_of_a_trusted_address_only() -> None:
     contradiction = request(b"/", b"X-Forwarded-Proto: https", b"X-Forwarded-Ssl: off")
     assert talk(worker, contradiction, client=("127.0.0.1", 1)) == ([], contradiction)
     assert talk(worker, contradiction, client=("127.0.0.2", 1))[0] == [b"http"]
-
-
-# ---- what goes wrong
-
-
-class Pieces:
-    """A body whose every piece is made when it is asked for, and which knows whether it was closed."""
-
-    def __init__(self, *makes: Callable[[], bytes]) -> None:
-        self._makes, self.closed = makes, 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        return (make() for make in self._makes)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def app(self, environ: dict[str, Any], start_response: Any) -> Pieces:
-        start_response("200 OK", [])
-        return self
-
-
-def failing() -> bytes:
-    raise LookupError("secret words")
-
-
-def failing_at_once(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    return [failing()]
-
-
-def failing_in_its_headers(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    start_response("200 OK", [("X-A", "b\r\nX-B: c")])
-    return [b"a"]
-
-
-@pytest.mark.parametrize("app", [failing_at_once, failing_in_its_headers, Pieces(failing).app])
-def test_a_failure_before_the_answer_is_a_500_in_json_and_the_connections_end(app: App) -> None:
-    with connected(Worker(app)) as connection:
-        got, left = connection.ended(request(b"/a") + request(b"/b"))
-    [(head, body)] = answers(got)
-    assert head.startswith(b"HTTP/1.1 500 ")
-    assert b"Connection: close" in head
-    assert json.loads(body)["error"]["type"] == "server_error"
-    assert b"secret" not in got
-    assert left == b""
-
-
-def test_a_failure_after_the_beginning_just_ends_the_connection() -> None:
-    with connected(Worker(Pieces(lambda: b"begun", failing).app)) as connection:
-        got, left = connection.ended(request(b"/a") + request(b"/b"))
-    assert got.endswith(b"\r\n\r\n5\r\nbegun\r\n")  # and no last chunk: the client sees that it is not whole
-    assert got.count(b"HTTP/1.1") == 1
-    assert left == b""
-
-
-def test_an_answer_shorter_than_it_was_said_to_be_is_the_last() -> None:
-    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", "9")])
-        return [b"short"]
-
-    with connected(Worker(app)) as connection:
-        got, left = connection.ended(request(b"/a") + request(b"/b"))
-    assert got.endswith(b"\r\n\r\nshort") and got.count(b"HTTP/1.1") == 1
-    assert left == b""
-
-
-@pytest.mark.parametrize("makes", [(), (lambda: b"a",), (failing,), (lambda: b"a", failing)])
-def test_a_body_is_closed_once_whatever_becomes_of_it(makes: tuple[Callable[[], bytes], ...]) -> None:
-    pieces = Pieces(*makes)
-    with connected(Worker(pieces.app)) as connection:
-        connection.ended(request(b"/"))
-    assert pieces.closed == 1
-
-
-def test_a_body_is_closed_when_the_client_has_left() -> None:
-    left = threading.Event()
-
-    def once_it_has_left() -> bytes:
-        assert left.wait(PATIENCE)
-        return b"a"
-
-    pieces = Pieces(lambda: b"begun", once_it_has_left, failing)
-    with connected(Worker(pieces.app)) as connection:
-        connection.sock.sendall(request(b"/"))
-        connection.until(b"begun\r\n")
-        connection.sock.close()
-        left.set()
-        assert isinstance(connection.result.exception(PATIENCE), BrokenPipeError)
-    assert pieces.closed == 1
-
-
-def test_pieces_that_are_here_already_go_out_together() -> None:
-    class Told(Pieces):
-        over = False
-
-        def is_over(self) -> bool:
-            return self.over
-
-    def last() -> bytes:
-        pieces.over = True
-        return b"b"
-
-    pieces = Told(lambda: b"a", last, lambda: b"c")
-    with connected(Worker(pieces.app), kind=socket.SOCK_SEQPACKET) as connection:  # each send is a message
-        connection.sock.sendall(request(b"/"))
-        assert connection.sock.recv(65_536).endswith(b"\r\n\r\n1\r\na\r\n")
-        assert connection.sock.recv(65_536) == b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"
-        connection.ended()
-
-
-# ---- a worker's end
-
-
-def test_a_worker_that_has_answered_enough_says_that_it_closes() -> None:
-    worker = Worker(PATHS, max_requests=2)
-    with connected(worker) as connection:
-        got, left = connection.ended(request(b"/a") + request(b"/b") + request(b"/c"))
-    (first, _), (second, body) = answers(got)
-    assert b"Connection: keep-alive" in first
-    assert b"Connection: close" in second
-    assert (body, left) == (b"/b", b"")
-    assert not worker.alive
-
-
-def test_a_worker_that_is_to_stop_still_answers_what_has_arrived() -> None:
-    worker = Worker(PATHS)
-    worker.alive = False
-    with connected(worker) as connection:
-        got, left = connection.ended(request(b"/a") + request(b"/b"))
-    [(head, body)] = answers(got)
-    assert b"Connection: close" in head
-    assert (body, left) == (b"/a", b"")
 
 
 # ---- whose requests they are
