@@ -36,10 +36,8 @@ def list_endpoints() -> dict[str, Any]:
 
 @blueprint.get("/2.0/endpoints")
 @blueprint.get("/2.0/gateway/routes")
-@blueprint.post("/2.0/endpoints/limits")
-@blueprint.post("/2.0/gateway/limits")
 def add_slash() -> BaseResponse:
-    """To the same with a slash, as MLflow does: 307. Without scheme and host: a proxy need not pass on the client's."""
+    """To the list, as MLflow does: 307. Without scheme and host: what a proxy passes on need not be the client's."""
     return redirect(request.full_path.replace("?", "/?", 1).rstrip("?"), 307)
 
 
@@ -89,8 +87,8 @@ class SetLimitsSchema(Schema):
     limits = ListOf(an_object, required=True)
 
 
-@blueprint.post("/2.0/endpoints/limits/")
-@blueprint.post("/2.0/gateway/limits/")
+@blueprint.post("/2.0/endpoints/limits/", strict_slashes=False)
+@blueprint.post("/2.0/gateway/limits/", strict_slashes=False)
 def set_limits() -> dict[str, Any]:
     """Not available in MLflow's gateway either: limits are set in the file."""
     one = asked()

@@ -10,6 +10,10 @@ from typing import Any
 
 _BODILESS = ("1", "204", "304")
 """How the statuses begin that have no body: RFC 9110, section 6.4.1."""
+_OURS = {"connection", "keep-alive", "transfer-encoding", "upgrade"}
+"""Headers of a connection are not the application's: PEP 3333, "Other HTTP Features"."""
+_LENGTHLESS = {*_OURS, "content-length"}
+"""Where the status is 1xx or 204, nor is a length: RFC 9110, section 8.6."""
 
 
 class Answer:
@@ -20,7 +24,7 @@ class Answer:
         self._sock, self.keeps = sock, keeps
         self._held = b""  # what goes out with the next piece: at first, the head
         self._left: int | None = None  # bytes of a body whose length is known
-        self._is_chunked = False
+        self._is_started = self._is_chunked = False
         self.begun = False
         """Whether something has been sent."""
 
@@ -29,20 +33,18 @@ class Answer:
         if failure and self.begun:
             raise failure[1].with_traceback(failure[2])
         length = next((value for name, value in headers if name.lower() == "content-length"), None)
-        if status.startswith(_BODILESS):
-            self._left = 0
-        elif length is not None:
-            self._left = int(length)
+        self._left = 0 if status.startswith(_BODILESS) else None if length is None else int(length)
         self._is_chunked = self._left is None
+        unsaid = _LENGTHLESS if status.startswith(("1", "204")) else _OURS
         lines = [f"HTTP/1.1 {status}", "Server: gunicorn", f"Date: {_date(int(time.time()))}"]
-        lines += [f"{name}: {value}" for name, value in headers]
+        lines += [f"{name}: {value}" for name, value in headers if name.lower() not in unsaid]
         lines.append("Connection: keep-alive" if self.keeps else "Connection: close")
         if self._is_chunked:
             lines.append("Transfer-Encoding: chunked")
         head = "\r\n".join(lines)
-        if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
-            raise ValueError("a header of the answer holds a line break")
-        self._held = f"{head}\r\n\r\n".encode("latin-1")
+        if head.count("\n") >= len(lines) or head.count("\r") >= len(lines) or "\0" in head:
+            raise ValueError("a header of the answer holds a line break or a null character")
+        self._held, self._is_started = f"{head}\r\n\r\n".encode("latin-1"), True
         return self.write
 
     def write(self, data: bytes, *, waits: bool = False) -> None:
@@ -63,11 +65,13 @@ class Answer:
         """The body is whole. One that is shorter than it was said to be ends the connection."""
         if self._is_chunked:
             self._send(b"0\r\n\r\n")
-        elif self._held:
+        elif self._held or not self._is_started:
             self._send(b"")
         self.keeps = self.keeps and not self._left
 
     def _send(self, data: bytes) -> None:
+        if not self._is_started:
+            raise RuntimeError("the application has not begun its answer")
         self.begun = True
         if self._held:
             data, self._held = self._held + data, b""

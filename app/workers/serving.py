@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from gunicorn.http.message import MAX_REQUEST_LINE  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import base_environ  # type: ignore[import-untyped]
 
 from app.workers import refusing
@@ -19,8 +20,8 @@ from app.workers.plain import READ_BYTES, Rest, read_head
 log = logging.getLogger("gunicorn.error")
 
 _GUNICORNS = (
-    "accesslog", "certfile", "http2_cleartext", "logconfig", "logconfig_dict", "logconfig_json", "post_request",
-    "pre_request", "protocol", "proxy_protocol", "syslog",
+    "accesslog", "certfile", "http2_cleartext", "logconfig", "logconfig_dict", "logconfig_json", "logger_class",
+    "post_request", "pre_request", "protocol", "proxy_protocol", "statsd_host", "syslog",
 )  # fmt: skip
 """Settings that gunicorn alone heeds: where one is not as it comes, it reads every request."""
 
@@ -37,7 +38,9 @@ class Serving:
     def __init__(self, worker: Any) -> None:
         """`worker` is gunicorn's, with its application."""
         self._worker, cfg = worker, worker.cfg
-        self._longest = min(cfg.limit_request_line or READ_BYTES, cfg.limit_request_field_size or READ_BYTES)
+        self._longest = min(
+            cfg.limit_request_line or MAX_REQUEST_LINE, cfg.limit_request_field_size or MAX_REQUEST_LINE
+        )
         self._most = cfg.limit_request_fields
         self._environ = {
             **base_environ(cfg),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 from flask import Flask, request, session
@@ -133,11 +132,11 @@ def test_what_has_no_rule_is_not_remembered(lean: LeanFlask, method: str, path: 
     assert not lean.url_map.found  # type: ignore[attr-defined]
 
 
-def test_the_limits_without_their_slash_are_told_where_they_are_each_time(client: Any) -> None:
-    for host in ("weir.test", "weir.test:8080", "[::1]:5000", "weir.test"):
-        answer = client.post(f"{LIMITS}?a=b", json={}, headers={"Host": host})
-        assert answer.status_code in (307, 308)  # either keeps the method and the body
-        assert urljoin(f"http://{host}{LIMITS}", answer.headers["Location"]) == f"http://{host}{LIMITS}/?a=b"
+def test_the_limits_are_there_without_their_slash_too(client: Any) -> None:
+    for host in ("weir.test", "[::1]:5000", "weir.test"):
+        answers = [client.post(path, json={}, headers={"Host": host}) for path in (LIMITS, f"{LIMITS}/")]
+        assert [answer.status_code for answer in answers] == [422, 422]
+        assert answers[0].json == answers[1].json
 
 
 ODD_HOSTS = [
@@ -180,10 +179,10 @@ def test_a_hosts_name_changes_no_answer(client: Any, host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "[", "[::1", "a:b:c", "a..b", "x" * 300])
-def test_an_odd_host_is_not_redirected_to_and_breaks_nothing(client: Any, host: str) -> None:
-    answer = client.post(LIMITS, json={}, environ_overrides={"HTTP_HOST": host})
-    assert answer.status_code < 500
-    assert not answer.headers.get("Location", "").startswith("http:///")
+def test_an_odd_host_breaks_nothing_and_is_not_redirected_to(client: Any, host: str) -> None:
+    assert client.post(LIMITS, json={}, environ_overrides={"HTTP_HOST": host}).status_code == 422
+    answer = client.get("/api/2.0/endpoints", environ_overrides={"HTTP_HOST": host})
+    assert (answer.status_code, answer.headers["Location"]) == (307, "/api/2.0/endpoints/")
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,46 @@ def test_a_client_that_has_left_is_an_oserror() -> None:
         answer.start(OK, PLAIN)
         with pytest.raises(OSError):  # noqa: PT011  # broken pipe, or reset
             answer.write(b"a")
+
+
+# ---- what an application says that an answer cannot be
+
+
+def test_a_second_beginning_forgets_the_length_of_the_first(peers: Peers, answer: Answer) -> None:
+    answer.start(OK, [("Content-Length", "5")])
+    answer.start("500 Oops", PLAIN, (ValueError, ValueError(), None))
+    answer.write(b"0123456789")
+    answer.end()
+    _, headers, body = split(b"".join(peers.sent()))
+    assert headers["transfer-encoding"] == ["chunked"]
+    assert body == b"a\r\n0123456789\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("status", "said"), [("204 No Content", None), ("304 Not Modified", ["5"])])
+def test_where_there_is_no_body_a_length_is_said_only_of_what_would_be_one(
+    peers: Peers, answer: Answer, status: str, said: list[str] | None
+) -> None:
+    answer.start(status, [("Content-Length", "5")])
+    answer.end()
+    assert split(b"".join(peers.sent()))[1].get("content-length") == said
+
+
+def test_the_connections_own_headers_are_not_the_applications(peers: Peers, answer: Answer) -> None:
+    answer.start(
+        OK, [("Connection", "close"), ("Transfer-Encoding", "gzip"), ("Upgrade", "x"), ("Content-Length", "0")]
+    )
+    answer.end()
+    headers = split(b"".join(peers.sent()))[1]
+    assert headers["connection"] == ["keep-alive"]
+    assert not headers.keys() & {"transfer-encoding", "upgrade"}
+
+
+def test_a_null_character_in_a_header_is_refused(answer: Answer) -> None:
+    with pytest.raises(ValueError, match="null character"):
+        answer.start(OK, [("X", "a\0b")])
+
+
+def test_a_body_without_a_beginning_is_refused(peers: Peers, answer: Answer) -> None:
+    with pytest.raises(RuntimeError, match="not begun"):
+        answer.write(b"naked")
+    assert peers.sent() == []

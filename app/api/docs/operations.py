@@ -81,8 +81,6 @@ OPERATIONS: tuple[Operation, ...] = (
     _get("/api/2.0/gateway/limits/{name}", _LIMITS, "Not available, legacy", refuses=(501,)),
     _set_limits("/api/2.0/endpoints/limits/", _LIMITS, "Not available"),
     _set_limits("/api/2.0/gateway/limits/", _LIMITS, "Not available, legacy"),
-    _post("/api/2.0/endpoints/limits", _LIMITS, "To the same with a slash", _HTML, status=307),
-    _post("/api/2.0/gateway/limits", _LIMITS, "To the same with a slash, legacy", _HTML, status=307),
     _get("/health", _HEALTH, "MLflow's health check", answers.Health),
     _get("/health/live", _HEALTH, "Does the process serve?", answers.Health),
     _get("/health/ready", _HEALTH, "Is it ready, and from which configuration?", answers.Readiness, query=_VERBOSE),
