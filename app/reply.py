@@ -52,16 +52,11 @@ class StreamReply:
         """Begin it: the first event is here. Raises GatewayError. `keep_alive`: seconds; see Stream."""
         self._pursuit, self._ask, self._keep_alive = pursuit, ask, keep_alive
         self._opened = pursuit.begin(ask)
-        self._begun_by = self.endpoint
+        self.endpoint = self._begun_by = self._opened.attempt.target
+        """Who answers at present."""
         self._sent = Sent() if self._may_resume() else None
         self._all = self._read()
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """Who answers at present."""
-        return self._opened.attempt.target
-
-    @property
     def is_over(self) -> bool:
         """Whether what is still to come is here already."""
         return self._opened.stream.is_over
@@ -138,6 +133,7 @@ class StreamReply:
         """Make the attempt after this error; whether there may be one. Raises GatewayError where nobody answers."""
         opened = self._pursuit.after(error, self._opened.attempt, self._ask)
         self._opened = opened or self._opened
+        self.endpoint = self._opened.attempt.target
         return opened is not None
 
     def _final(self, broke: UpstreamError) -> UpstreamError:

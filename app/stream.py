@@ -32,14 +32,11 @@ class Stream:
         self._body, self._invocation, self._keep_alive = body, invocation, keep_alive
         self._chunks = chunks_of(request.endpoint, request.payload, invocation)
         self._heard = asked  # when the provider said something that counts
-        self._begun = self._done = self._over = False
+        self._begun = self._over = False
+        self.is_over = False
+        """Whether [DONE] has come: no more is waited for."""
         self._first: list[bytes] = []
         self._rest = self._batches()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all of it has been read: no more is waited for."""
-        return self._done
 
     def begin(self) -> None:
         """Wait for the first event. Raises UpstreamError where there will be none."""
@@ -60,13 +57,20 @@ class Stream:
         spoke = time.monotonic()
         try:
             for events in self._events():
-                chunks, error = self._read(events)
+                chunks: list[bytes] = []
+                error: GatewayError | None = None
+                try:
+                    self.is_over = self._chunks.take(events, chunks)
+                except GatewayError as caught:
+                    error = caught  # after the chunks before it
+                if chunks and not self._begun:
+                    self._begins()
                 if chunks or (self._begun and time.monotonic() - spoke >= self._keep_alive):
                     yield chunks
                     spoke = time.monotonic()
                 if error:
                     raise error
-                if self._done:
+                if self.is_over:
                     break
             if chunks := self._last():
                 yield chunks
@@ -103,31 +107,23 @@ class Stream:
         what = "nothing more" if self._begun else "no first token"
         return f"{self._endpoint.provider.name} sent {what} within {seconds:g} s"
 
-    def _read(self, events: list[Event]) -> tuple[list[bytes], GatewayError | None]:
-        """The chunks for the client in some events, up to the first that is an error, and that error."""
-        chunks: list[bytes] = []
-        try:
-            self._done = self._chunks.take(events, chunks)
-        except GatewayError as error:
-            return self._noted(chunks), error
-        return self._noted(chunks), None
-
     def _last(self) -> list[bytes]:
         """The chunks that only the end brings. Raises Garbled and Cut for an end that is none."""
+        chunks: list[bytes] = []
         try:
-            chunks = self._noted(self._chunks.end(done=self._done))
+            chunks = self._chunks.end(done=self.is_over)
         except Cut:
             if self._begun:
                 raise
+        if chunks and not self._begun:
+            self._begins()
         if not self._begun:
             raise Garbled(f"{self._endpoint.provider.name} ended the stream without an answer")
         return chunks
 
-    def _noted(self, chunks: list[bytes]) -> list[bytes]:
-        if chunks and not self._begun:
-            self._begun = True
-            self._invocation.first_token_is_here()
-        return chunks
+    def _begins(self) -> None:
+        self._begun = True
+        self._invocation.first_token_is_here()
 
     def _drain(self) -> None:
         """Read what ends the message, so that the connection can be kept; more than that is not waited for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 
 import orjson
@@ -79,14 +80,15 @@ def _in_pieces(stream: StreamReply, invocation: Invocation, written: frames.Fram
     # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
     response.call_on_close(lambda: _end(stream, invocation))
     response.tell({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
-    response.is_over = lambda: stream.is_over
+    response.is_over = stream.is_over
     invocation.status = 200
     return response
 
 
 def _end(stream: StreamReply, invocation: Invocation) -> None:
     stream.close()
-    if not invocation.delivered and invocation.error is None:
+    is_cut = isinstance(sys.exc_info()[1], OSError)  # what was taken last may have met a client that had left
+    if (is_cut or not invocation.delivered) and invocation.error is None:
         invocation.error = "client_left"
     invocation.tell()
 

@@ -15,7 +15,8 @@ _LEAST_SECONDS = 0.001
 """A timeout of 0 would make a socket non-blocking."""
 LONG_SECONDS = 5.0
 """From here on a greenlet's wait may take a tenth longer than it should."""
-_TICK_SECONDS = LONG_SECONDS / 20
+_TICKS = 4
+"""A second: so exact is the clock that wakes them."""
 
 
 def waiting(sock: socket.socket) -> Waiting:
@@ -61,7 +62,7 @@ class GreenWaiting(Waiting):
         import gevent  # type: ignore[import-untyped]  # it is here: the socket is one of its own
 
         self._me, self._hub = gevent.getcurrent, gevent.get_hub()
-        self._alarms = alarms_of(self._hub)
+        self._at = alarms_of(self._hub).at
         self._readable = self._hub.loop.io(sock.fileno(), 1)
         self._is_tls = isinstance(sock, ssl.SSLSocket)
         self._is_drained = True
@@ -71,7 +72,9 @@ class GreenWaiting(Waiting):
         if until - time.monotonic() < LONG_SECONDS:
             data = super().receive(size, until)
         else:
-            me, sleepers = self._me(), self._sleepers(until)
+            if self._seconds != math.inf:
+                self._have_no_timeout()
+            me, sleepers = self._me(), self._at(until)
             sleepers.add(me)
             try:
                 if self._is_drained:  # to ask and be told that nothing is here costs as much as to wait
@@ -86,7 +89,9 @@ class GreenWaiting(Waiting):
         """See Waiting."""
         if until - time.monotonic() < LONG_SECONDS:
             return super().send(data, until)
-        me, sleepers = self._me(), self._sleepers(until)
+        if self._seconds != math.inf:
+            self._have_no_timeout()
+        me, sleepers = self._me(), self._at(until)
         sleepers.add(me)
         try:
             return self.sock.send(data)
@@ -98,11 +103,9 @@ class GreenWaiting(Waiting):
         self._readable.close()
         super().close()
 
-    def _sleepers(self, until: float) -> set[Any]:
-        if self._seconds != math.inf:
-            self.sock.settimeout(None)
-            self._seconds = math.inf
-        return self._alarms.at(until)
+    def _have_no_timeout(self) -> None:
+        self.sock.settimeout(None)
+        self._seconds = math.inf
 
 
 class Alarms:
@@ -110,26 +113,27 @@ class Alarms:
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
-        self._timer = hub.loop.timer(_TICK_SECONDS, _TICK_SECONDS)
-        self._due: dict[int, set[Any]] = {}  # greenlets by the tick at which they have waited enough
+        self._timer = hub.loop.timer(1 / _TICKS, 1 / _TICKS)
+        self.due: dict[int, set[Any]] = {}
+        """Greenlets by the tick at which they have waited enough."""
 
     def at(self, until: float) -> set[Any]:
         """Those to be woken at a moment: who waits adds itself, and takes itself out when it waits no more."""
-        tick = math.ceil(until / _TICK_SECONDS)
-        sleepers = self._due.get(tick)
+        tick = int(until * _TICKS) + 1
+        sleepers = self.due.get(tick)
         if sleepers is None:
-            sleepers = self._due[tick] = set()
+            sleepers = self.due[tick] = set()
             if not self._timer.active:
                 self._timer.start(self._ring, update=True)
         return sleepers
 
     def _ring(self) -> None:
-        now = time.monotonic() / _TICK_SECONDS
-        for tick in [tick for tick, sleepers in self._due.items() if tick <= now or not sleepers]:
-            sleepers = self._due.pop(tick)
+        now = time.monotonic() * _TICKS
+        for tick in [tick for tick, sleepers in self.due.items() if tick <= now or not sleepers]:
+            sleepers = self.due.pop(tick)
             while sleepers:
                 self._wake(sleepers.pop())
-        if not self._due:
+        if not self.due:
             self._timer.stop()
 
     def _wake(self, sleeper: Any) -> None:

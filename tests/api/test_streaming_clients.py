@@ -139,6 +139,26 @@ def test_a_stream_whose_body_is_never_begun_leaks_nothing_and_is_told(
     assert [(line["error"], line["bytes_out"]) for line in told()] == [("client_left", 0)]
 
 
+def test_a_client_that_had_left_when_the_last_piece_was_sent_is_told_as_one(
+    gateway: Gateway, upstream: Upstream, told: Told
+) -> None:
+    sent_by(upstream, *CHUNKS)
+    app = gateway(endpoint(upstream)).application
+    body = app.wsgi_app(EnvironBuilder("/v1/chat/completions", method="POST", json=v1()).get_environ(), lambda *_: None)
+
+    def served() -> None:
+        try:
+            for _ in body:  # all of it is taken, and its end is sent after that
+                pass
+            raise BrokenPipeError
+        finally:
+            body.close()
+
+    with pytest.raises(BrokenPipeError):
+        served()
+    assert [line["error"] for line in told()] == ["client_left"]
+
+
 # ---- MLflow's own client, which reads every answer as one JSON document
 
 
