@@ -51,13 +51,10 @@ class Verbatim:
     def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
         """See Chunks."""
         for data, name in events:
-            try:
-                chunk = orjson.loads(data)
-            except orjson.JSONDecodeError:
+            chunk = _object(data)
+            if chunk is None:
                 if data.startswith(_DONE):
                     return True
-                chunk = None
-            if type(chunk) is not dict:
                 self._invocation.dropped_events += 1
                 continue
             if name == b"error" or chunk.get("error"):
@@ -106,13 +103,10 @@ class Translated:
     def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
         """See Chunks."""
         for data, _ in events:
-            try:
-                said = orjson.loads(data)
-            except orjson.JSONDecodeError:
+            said = _object(data)
+            if said is None:
                 if data.startswith(_DONE):
                     return True
-                said = None
-            if type(said) is not dict:
                 self._invocation.dropped_events += 1
                 continue
             chunks = self._made(said)
@@ -156,6 +150,15 @@ class Translated:
         if self._expected > 1:
             self._ended |= {choice["index"]: end for choice in chunk["choices"] if (end := choice.get("finish_reason"))}
         return data if chunk is said else orjson.dumps(stamped(chunk, self._stamp))
+
+
+def _object(data: bytes) -> JSON | None:
+    """An event's JSON object; None for what is none."""
+    try:
+        said = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def stamped(body: JSON, stamp: JSON) -> JSON:

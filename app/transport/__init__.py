@@ -6,6 +6,7 @@ parser, because what a gateway needs of a session (a kept connection) is a small
     adapter.py      requests' face; a kept connection that is stale is replaced, unseen
     head.py         a URL and headers as the first lines of a request
     connection.py   how connections are made, and the pool of those that wait
+    waiting.py      a socket used up to a moment, in a thread or in a greenlet
     proxy.py        which proxy leads where, and its tunnels
     exchange.py     one request and its answer on a connection
     unpacked.py     answers that came compressed

@@ -1,1 +1,1 @@
-"""gunicorn's workers, with what a gateway needs: errors in JSON, and a stop that does not wait for idle clients."""
+"""gunicorn's workers, as a gateway needs them: plain requests read at once, JSON errors, no wait for idle clients."""

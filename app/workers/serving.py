@@ -98,12 +98,8 @@ class Serving:
 def _written(pieces: Iterable[bytes], answer: Answer) -> None:
     is_over = getattr(pieces, "is_over", None)  # ours says so; see app/api/lean.py
     try:
-        if is_over is None:
-            for piece in pieces:
-                answer.write(piece)
-        else:
-            for piece in pieces:
-                answer.write(piece, waits=is_over())
+        for piece in pieces:
+            answer.write(piece, waits=is_over is not None and is_over())
         answer.end()
     finally:
         if hasattr(pieces, "close"):
