@@ -40,20 +40,27 @@ class Outgoing(NamedTuple):
 class Exchange:
     """One request and its answer. Every wait ends at `deadline` (monotonic seconds) at the latest."""
 
+    __slots__ = (
+        "_closed", "_connection", "_deadline", "_done", "_excess", "_failure", "_head_done", "_keep", "_kept", "_lasts",
+        "_over", "_overhead", "_parser", "_pieces", "_sent", "headers", "on_body", "status",
+    )  # fmt: skip
+
     def __init__(self, connection: Connection, keep: Callable[[Connection], None], deadline: float) -> None:
         self._connection, self._keep, self._deadline = connection, keep, deadline
-        self._parser = HttpResponseParser(self)
         self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append  # a callback, too: the parser's only one for each piece of a stream
+        self._kept = 0  # how many of the pieces came before the excess
+        self._parser = HttpResponseParser(self)
         self._failure: Garbled | None = None
         self._overhead = 0  # bytes since the beginning, or since the last of the body
-        self._sent = self._head_done = self._done = self._excess = self._lasts = self._closed = False
+        self._sent = self._head_done = self._done = self._over = self._excess = self._lasts = self._closed = False
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
 
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
-        self._excess = self._done  # a second answer to one request: its bytes are nobody's
+        self._take_no_excess()
         if not self._head_done:
             self.headers.clear()  # those of a 1xx
 
@@ -66,12 +73,8 @@ class Exchange:
         if status >= 200 and not self._head_done:
             self.status, self._head_done = status, True
 
-    def on_body(self, data: bytes) -> None:
-        if not self._excess:
-            self._pieces.append(data)
-
     def on_message_complete(self) -> None:
-        self._done = self._head_done  # a 1xx is complete too, but is not the answer
+        self._done = self._over = self._head_done  # a 1xx is complete too, but is not the answer
         self._lasts = self._parser.should_keep_alive()  # only here: the parser forgets it
 
     # The exchange
@@ -135,70 +138,85 @@ class Exchange:
 
     def read1(self, wait: float) -> bytes:
         """What has arrived; see Body. Raises TimedOut when the call's total time is over."""
-        if not self._pieces:
-            self._read_piece(wait)
-        if len(self._pieces) == 1:
-            return self._pieces.pop()
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        return data
-
-    def _read_piece(self, wait: float) -> None:
-        """Read until there is a piece of the body, or its end."""
-        if self._closed:
-            raise ValueError("the body is closed")
-        now = time.monotonic()
-        until = min(now + wait, self._deadline)
-        while not self._pieces and not self._done:
-            if self._failure:  # after what came before it
-                raise self._failure
-            if now >= self._deadline:
-                raise self._too_late()
+        pieces, until = self._pieces, 0.0
+        while not pieces:
+            if self._over:
+                return self._end()
+            until = until or time.monotonic() + wait
+            if until > self._deadline:
+                self._remaining()
+                until = self._deadline
             try:
                 self._receive(until)
             except TimeoutError:
                 if until < self._deadline:
                     raise
                 raise self._too_late() from None
-            now = time.monotonic()
+        if len(pieces) == 1:
+            return pieces.pop()
+        data = b"".join(pieces)
+        pieces.clear()
+        return data
 
     def close(self) -> None:
         """Keep the connection if the whole answer came and both sides allow it; else hang up."""
         if self._closed:
             return
-        self._closed = True
+        self._over = self._closed = True
         del self._parser  # it refers to this object: without it, the last one to use this frees it at once
         if self._sent and self._done and self._lasts and not self._excess and not self._pieces:
             self._keep(self._connection)
         else:
             self._connection.close()
 
+    def _end(self) -> bytes:
+        """What comes when no more will: b"", or the failure that came after what has been read."""
+        if self._closed:
+            raise ValueError("the body is closed")
+        if self._failure and not self._done:
+            raise self._failure
+        return b""
+
     def _receive(self, until: float) -> None:
         """Take what has come, or wait for it. Returns with nothing if that took less than it should: call again."""
         try:
             data = self._connection.receive(READ_BYTES, until)
+            if data:
+                self._parser.feed_data(data)
+            else:
+                self._ends()
         except TimeoutError:
             if time.monotonic() < until:
                 return
             raise
-        if data:
-            self._feed(data)
-        elif self._head_done and not _is_framed(self.headers):
-            self._done = True
-        else:
-            raise Cut("the provider's answer ended before it was whole")
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            self._failure = Garbled(f"the provider's answer is not HTTP: {error}")
-            self._excess = self._done  # what follows a whole answer is nobody's, and the connection is not kept
-            if not self._head_done:
-                raise self._failure from error
-        self._overhead = 0 if self._pieces else self._overhead + len(data)
+            self._fails(error)
+        if self._excess:
+            del self._pieces[self._kept :]
+        if self._pieces:
+            self._overhead = 0
+            return
+        self._overhead += len(data)
         if self._overhead > MAX_HEAD_BYTES and not self._done:
             raise Garbled(f"the provider sent {self._overhead} bytes of headers or framing, and no answer")
+
+    def _ends(self) -> None:
+        """The provider hung up. Raises Cut where that is not the answer's end."""
+        if not self._head_done or _is_framed(self.headers):
+            raise Cut("the provider's answer ended before it was whole")
+        self._done = self._over = True
+
+    def _fails(self, error: Exception) -> None:
+        """What came is not HTTP. Raises Garbled where nothing came before it that counts."""
+        self._failure, self._over = Garbled(f"the provider's answer is not HTTP: {error}"), True
+        self._take_no_excess()
+        if not self._head_done:
+            raise self._failure from error
+
+    def _take_no_excess(self) -> None:
+        """What follows a whole answer, a second one to one request or no HTTP, is nobody's."""
+        if self._done and not self._excess:
+            self._excess, self._kept = True, len(self._pieces)
 
     def _remaining(self) -> float:
         remaining = self._deadline - time.monotonic()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 _LEAST_SECONDS = 0.001
 """A timeout of 0 would make a socket non-blocking."""
@@ -26,6 +29,8 @@ def waiting(sock: socket.socket) -> Waiting:
 
 class Waiting:
     """A socket whose uses last until a moment: monotonic seconds. Raises TimeoutError, perhaps 1 % too early."""
+
+    __slots__ = ("_seconds", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -57,84 +62,109 @@ class Waiting:
 class GreenWaiting(Waiting):
     """The same in a greenlet, where a timeout of gevent's costs as much as the read that it is for."""
 
+    __slots__ = (
+        "__weakref__", "_alarms", "_give", "_hub", "_is_drained", "_is_tls", "_me", "_readable", "_take", "sleeper",
+        "until",
+    )  # fmt: skip
+
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         import gevent  # type: ignore[import-untyped]  # it is here: the socket is one of its own
 
         self._me, self._hub = gevent.getcurrent, gevent.get_hub()
-        self._at = alarms_of(self._hub).at
         self._readable = self._hub.loop.io(sock.fileno(), 1)
         self._is_tls = isinstance(sock, ssl.SSLSocket)
+        # Not by gevent's own methods: they try, wait and try again, each in Python, and a wait is ours already.
+        self._take: Callable[[int], bytes] = sock.recv if self._is_tls else partial(os.read, sock.fileno())
+        self._give: Callable[[Any], int] = sock.send if self._is_tls else partial(os.write, sock.fileno())
         self._is_drained = True
+        self.sleeper: Any = None
+        """The greenlet that waits, while one does."""
+        self.until = 0.0
+        """Up to when: monotonic seconds."""
+        self._alarms = alarms_of(self._hub)
+        self._alarms.watched.add(self)
 
     def receive(self, size: int, until: float) -> bytes:
         """See Waiting."""
-        if until - time.monotonic() < LONG_SECONDS:
+        if (until < self._alarms.soon or self._seconds != math.inf) and not self._has_an_alarm(until):
             data = super().receive(size, until)
         else:
-            if self._seconds != math.inf:
-                self._have_no_timeout()
-            me, sleepers = self._me(), self._at(until)
-            sleepers.add(me)
+            self.until, self.sleeper = until, self._me()
             try:
                 if self._is_drained:  # to ask and be told that nothing is here costs as much as to wait
-                    self._hub.wait(self._readable)
-                data = self.sock.recv(size)
+                    self._readable.start(self.sleeper.switch)
+                    try:
+                        self._hub.switch()
+                    finally:
+                        self._readable.stop()
+                data = self._take(size)
+            except BlockingIOError:
+                self._is_drained = True
+                return self.receive(size, until)
             finally:
-                sleepers.discard(me)
+                self.sleeper = None
         self._is_drained = len(data) < size and not (self._is_tls and self.sock.pending())  # type: ignore[attr-defined]
         return data
 
     def send(self, data: bytes | memoryview, until: float) -> int:
         """See Waiting."""
-        if until - time.monotonic() < LONG_SECONDS:
+        if not self._has_an_alarm(until):
             return super().send(data, until)
-        if self._seconds != math.inf:
-            self._have_no_timeout()
-        me, sleepers = self._me(), self._at(until)
-        sleepers.add(me)
+        self.until, self.sleeper = until, self._me()
         try:
+            return self._give(data)
+        except BlockingIOError:
             return self.sock.send(data)
         finally:
-            sleepers.discard(me)
+            self.sleeper = None
 
     def close(self) -> None:
         """See Waiting."""
+        # They know that they are closed; the number may soon be another file's.
+        self._take, self._give = self.sock.recv, self.sock.send
         self._readable.close()
         super().close()
 
-    def _have_no_timeout(self) -> None:
-        self.sock.settimeout(None)
-        self._seconds = math.inf
+    def _has_an_alarm(self, until: float) -> bool:
+        """Have one for a long wait, in the place of a timeout; False for a short one."""
+        if until - time.monotonic() < LONG_SECONDS:
+            return False
+        if self._seconds != math.inf:
+            self.sock.settimeout(None)
+            self._seconds = math.inf
+        self._alarms.tick()
+        return True
 
 
 class Alarms:
-    """Who is to be woken by a TimeoutError, and when, to the tick: one timer for all greenlets of a thread."""
+    """Wakes by a TimeoutError who has waited enough, to the tick: one timer for all greenlets of a thread."""
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
         self._timer = hub.loop.timer(1 / _TICKS, 1 / _TICKS)
-        self.due: dict[int, set[Any]] = {}
-        """Greenlets by the tick at which they have waited enough."""
+        self.watched: WeakSet[GreenWaiting] = WeakSet()
+        """The sockets that somebody may wait for."""
+        self.soon = math.inf
+        """Before this a wait may be a short one: monotonic seconds, known while the clock ticks."""
 
-    def at(self, until: float) -> set[Any]:
-        """Those to be woken at a moment: who waits adds itself, and takes itself out when it waits no more."""
-        tick = int(until * _TICKS) + 1
-        sleepers = self.due.get(tick)
-        if sleepers is None:
-            sleepers = self.due[tick] = set()
-            if not self._timer.active:
-                self._timer.start(self._ring, update=True)
-        return sleepers
+    def tick(self) -> None:
+        """Somebody waits: from now on, and until nobody does."""
+        if self.soon == math.inf:
+            self.soon = time.monotonic() + LONG_SECONDS + 1 / _TICKS
+            self._timer.start(self._ring, update=True)
 
     def _ring(self) -> None:
-        now = time.monotonic() * _TICKS
-        for tick in [tick for tick, sleepers in self.due.items() if tick <= now or not sleepers]:
-            sleepers = self.due.pop(tick)
-            while sleepers:
-                self._wake(sleepers.pop())
-        if not self.due:
+        now, waits = time.monotonic(), [one for one in self.watched if one.sleeper is not None]
+        self.soon = now + LONG_SECONDS + 1 / _TICKS
+        for one in waits:
+            if (
+                one.until <= now and (sleeper := one.sleeper) is not None
+            ):  # it may have been woken by what one before it did
+                self._wake(sleeper)
+        if not waits:
             self._timer.stop()
+            self.soon = math.inf
 
     def _wake(self, sleeper: Any) -> None:
         try:

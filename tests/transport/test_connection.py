@@ -60,6 +60,7 @@ class TestKeeping:
             ok(Connection="close"),
             raw_reply(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", Hang()),
             raw_reply(OK + OK, Hang()),
+            raw_reply(OK + OK + OK, Hang()),
             raw_reply(OK + b"not HTTP", Hang()),
             raw_reply(OK + b"H", Hang()),
         ],

@@ -33,7 +33,7 @@ SEEN, SCENARIOS, KEPT, ORDER = {}, [], [], []
 "What each greenlet saw; what they do; sockets that stay open; the seconds of the waits that ended, in turn."
 
 def is_idle():
-    return not ALARMS.due and not ALARMS._timer.active
+    return not ALARMS._timer.active
 
 def pair():
     sides = socket.socketpair()
@@ -91,7 +91,7 @@ def killed():
     try:
         ours.receive(10, until)
     except gevent.GreenletExit:
-        return any(me in sleepers for sleepers in ALARMS.due.values()), goes_on(until)
+        return any(me is one.sleeper for one in ALARMS.watched), goes_on(until)
 
 def nobody_takes(until):
     ours, theirs = pair()
