@@ -1,72 +1,97 @@
-"""What a provider's events become for the client: the bytes that came, or what a dialect makes of them."""
+"""What a provider's bytes become for the client: events, passed on as they came or made anew by a dialect."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import orjson
 
+from app.alike import Alike
 from app.config import Endpoint
 from app.dialects import JSON, ChunkStream, Unfinished, openai
 from app.errors import Cut, Refused
 from app.refusals import refused_under_200, retold
-from app.sse import Event
+from app.sse import Decoder, Failure
 from app.telemetry import Invocation
 
 _DONE = b"[DONE]"
 """The data of the event after which nothing comes (OpenAI, "Streaming")."""
 
 
+Decorate = Callable[[bytes], bytes]
+"""What a surface adds to a JSON object, whatever its texts say: at its end."""
+
+
 class Chunks(Protocol):
-    """One stream's: events in, chunks out, as JSON bytes each."""
+    """One stream's: bytes in, chunks out, as JSON bytes each."""
 
-    def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
-        """Add the chunks that some events are; whether [DONE] was among them: what follows it is nothing.
+    def take(self, data: bytes, into: list[bytes]) -> bool:
+        """Add the chunks that some bytes end, or that the end of all does (b""); whether [DONE] was among the events.
 
-        Raises GatewayError for an event that is an error; the chunks before it have been added.
+        What follows that is nothing. Raises GatewayError for an event that is an error, or where there is none to be
+        read; the chunks before it have been added.
         """
 
     def end(self, *, done: bool) -> list[bytes]:
         """The last chunks, at the stream's end; `done` says that [DONE] came. Raises Cut for an end that is none."""
 
 
-def chunks_of(endpoint: Endpoint, payload: JSON, invocation: Invocation) -> Chunks:
+def chunks_of(endpoint: Endpoint, payload: JSON, invocation: Invocation, decorate: Decorate) -> Chunks:
     """How the answer to a payload is read."""
     if endpoint.translator.stream is None:
-        return Verbatim(endpoint, payload, invocation)
-    return Translated(endpoint, payload, invocation, endpoint.translator.stream())
+        return Verbatim(endpoint, payload, invocation, decorate)
+    return Translated(endpoint, payload, invocation, decorate, endpoint.translator.stream())
 
 
 class Verbatim:
     """The dialect is the client's own: bytes pass as they came, parsed only to see usage, errors and garbage."""
 
-    def __init__(self, endpoint: Endpoint, payload: JSON, invocation: Invocation) -> None:
-        self._endpoint, self._invocation = endpoint, invocation
+    __slots__ = (
+        "_alike", "_decoder", "_decorate", "_ended", "_endpoint", "_expected", "_invocation", "_wants_usage",
+    )  # fmt: skip
+
+    def __init__(self, endpoint: Endpoint, payload: JSON, invocation: Invocation, decorate: Decorate) -> None:
+        self._endpoint, self._invocation, self._decorate = endpoint, invocation, decorate
         self._wants_usage = openai.asks_usage(payload) or not endpoint.asks_usage
         self._expected = payload.get("n") or 1
         self._ended: dict[int, bool] = {}  # choice by index: whether its finish_reason is here
+        self._decoder, self._alike = Decoder(), Alike()
 
-    def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
+    def take(self, data: bytes, into: list[bytes]) -> bool:
         """See Chunks."""
-        for data, name in events:
+        made = self._alike.made(data[6:-2])
+        if made and data[:6] == b"data: " and data[-2:] == b"\n\n" and not self._decoder.pieces:
+            into.append(made)  # most reads are one event: it needs no decoder
+            return False
+        return self._take_events(self._decoder.feed(data) if data else self._decoder.close(), into)
+
+    def _take_events(self, events: Iterable[bytes], into: list[bytes]) -> bool:
+        alike, decorate = self._alike, self._decorate
+        for data in events:
+            if type(data) is Failure:
+                raise refused_under_200(self._endpoint, bytes(data))
+            if made := alike.made(data):
+                into.append(made)
+                continue
+            if data.startswith(_DONE):
+                return True
             chunk = _object(data)
             if chunk is None:
-                if data.startswith(_DONE):
-                    return True
                 self._invocation.dropped_events += 1
                 continue
-            if name == b"error" or chunk.get("error"):
+            if chunk.get("error"):
                 raise refused_under_200(self._endpoint, data)
             choices = chunk.get("choices")
             if usage := chunk.get("usage"):
                 self._invocation.count(usage)
                 if not choices and not self._wants_usage:
                     continue
-            if choices:
-                self._note_ends(choices)
-            into.append(data)
+            made = decorate(data)
+            if not self._ends(choices) and not usage:
+                alike.learn(data, made)
+            into.append(made)
         return False
 
     def end(self, *, done: bool) -> list[bytes]:
@@ -76,20 +101,27 @@ class Verbatim:
             raise Cut(f"{self._endpoint.provider.name} broke off the stream before it was whole")
         return []
 
-    def _note_ends(self, choices: Any) -> None:
+    def _ends(self, choices: Any) -> bool:
+        """Note which choices have begun, and which are over; whether any of these are."""
+        is_over = False
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
                 if choice.get("finish_reason"):
-                    self._ended[index] = True
+                    is_over = self._ended[index] = True
                 elif index not in self._ended:
                     self._ended[index] = False
+        return is_over
 
 
 class Translated:
     """The dialect is another: each event is what the translator makes of it."""
 
-    def __init__(self, endpoint: Endpoint, payload: JSON, invocation: Invocation, translation: ChunkStream) -> None:
+    def __init__(
+        self, endpoint: Endpoint, payload: JSON, invocation: Invocation, decorate: Decorate, translation: ChunkStream
+    ) -> None:
         self._endpoint, self._invocation, self._translation = endpoint, invocation, translation
+        self._decorate = decorate
+        self._decoder = endpoint.translator.decoder()
         self._wants_usage = openai.asks_usage(payload)
         self._expected = payload.get("n") or 1
         self._ended: dict[int, str] = {}  # choice by index: its finish_reason, where several are expected
@@ -100,17 +132,17 @@ class Translated:
         }
         next(translation)
 
-    def take(self, events: Iterable[Event], into: list[bytes]) -> bool:
+    def take(self, data: bytes, into: list[bytes]) -> bool:
         """See Chunks."""
-        for data, _ in events:
-            said = _object(data)
+        for event in self._decoder.feed(data) if data else self._decoder.close():
+            if event.startswith(_DONE):
+                return True
+            said = _object(bytes(event))  # of a Failure, too: it says itself what it is
             if said is None:
-                if data.startswith(_DONE):
-                    return True
                 self._invocation.dropped_events += 1
                 continue
             chunks = self._made(said)
-            into += [made for chunk in chunks if (made := self._outgoing(chunk, said, data)) is not None]
+            into += [made for chunk in chunks if (made := self._outgoing(chunk, said, event)) is not None]
         return False
 
     def _made(self, said: JSON) -> list[JSON]:
@@ -149,7 +181,7 @@ class Translated:
                 return None
         if self._expected > 1:
             self._ended |= {choice["index"]: end for choice in chunk["choices"] if (end := choice.get("finish_reason"))}
-        return data if chunk is said else orjson.dumps(stamped(chunk, self._stamp))
+        return self._decorate(data if chunk is said else orjson.dumps(stamped(chunk, self._stamp)))
 
 
 def _object(data: bytes) -> JSON | None:

@@ -36,9 +36,14 @@ def refused(endpoint: Endpoint, status: int, body: bytes, headers: Mapping[str, 
 
 
 def refused_under_200(endpoint: Endpoint, body: bytes) -> GatewayError:
-    """The error in a JSON object that came with a 200, as some providers send theirs."""
-    data = orjson.loads(_without_secrets(endpoint, body))
-    return _refusal(endpoint, refusal.status_of(data), refusal.of(data), {})
+    """The error that came with a 200, as some providers send theirs: a JSON object, or plain words."""
+    body = _without_secrets(endpoint, body)
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        data = None
+    status = refusal.status_of(data) if isinstance(data, dict) else 502
+    return _refusal(endpoint, status, refusal.read(body), {})
 
 
 def retold(endpoint: Endpoint, error: Refused) -> GatewayError:

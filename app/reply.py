@@ -57,10 +57,6 @@ class StreamReply:
         self._sent = Sent() if self._may_resume() else None
         self._all = self._read()
 
-    def is_over(self) -> bool:
-        """Whether what is still to come is here already."""
-        return self._opened.stream.is_over
-
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers that go with it, as they were at its beginning."""
@@ -99,13 +95,13 @@ class StreamReply:
 
     def _batches(self, rest: Rest | None) -> Iterator[list[bytes]]:
         """The present attempt's; only what is new, where it is not the first. Raises Differs."""
-        if self._sent is None:
-            yield from self._opened.stream
-            return
+        return iter(self._opened.stream) if self._sent is None else self._noted(self._sent, rest)
+
+    def _noted(self, sent: Sent, rest: Rest | None) -> Iterator[list[bytes]]:
         spoke = time.monotonic()
         for batch in self._opened.stream:
             new = rest.take(batch) if rest else batch
-            self._sent.add(new)
+            sent.add(new)
             if new or not batch or time.monotonic() - spoke >= self._keep_alive:
                 yield new
                 spoke = time.monotonic()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 
-from app.chunks import chunks_of
+from app.chunks import Decorate, chunks_of
 from app.errors import Cut, Garbled, GatewayError, TimedOut, UpstreamError
 from app.request import Request
-from app.sse import Event
 from app.telemetry import Invocation
 from app.transport import Body, broken
 
@@ -23,18 +24,23 @@ class Stream:
     A batch is what one read brought: nothing is held back. To be closed by whoever got it, read to its end or not.
     """
 
-    headers: Mapping[str, str] = {}
-    """The provider's headers that the client may see."""
+    # Slots here and in what else each delta passes through: memory that is not near by is what a delta costs most.
+    __slots__ = (
+        "_asked", "_begun", "_body", "_chunks", "_done", "_endpoint", "_first", "_invocation", "_keep_alive", "_over",
+        "_rest", "_timeouts", "headers",
+    )  # fmt: skip
 
-    def __init__(self, request: Request, body: Body, invocation: Invocation, keep_alive: float, asked: float) -> None:
+    def __init__(
+        self, request: Request, body: Body, invocation: Invocation, decorate: Decorate, keep_alive: float, asked: float
+    ) -> None:
         """`keep_alive`: seconds of silence that make an empty batch; `asked`: when the call began (monotonic)."""
         self._endpoint, self._timeouts = request.endpoint, request.timeouts
         self._body, self._invocation, self._keep_alive = body, invocation, keep_alive
-        self._chunks = chunks_of(request.endpoint, request.payload, invocation)
-        self._heard = asked  # when the provider said something that counts
-        self._begun = self._over = False
-        self.is_over = False
-        """Whether [DONE] has come: no more is waited for."""
+        self._chunks = chunks_of(request.endpoint, request.payload, invocation, decorate)
+        self.headers: Mapping[str, str] = {}
+        """The provider's headers that the client may see."""
+        self._asked = asked
+        self._begun = self._done = self._over = False
         self._first: list[bytes] = []
         self._rest = self._batches()
 
@@ -43,8 +49,7 @@ class Stream:
         self._first = next(self._rest)
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        yield self._first
-        yield from self._rest
+        return chain((self._first,), self._rest)
 
     def close(self) -> None:
         """Keep the connection if the stream is over, else hang up."""
@@ -54,54 +59,55 @@ class Stream:
         self._body.close()
 
     def _batches(self) -> Generator[list[bytes], None, None]:
-        spoke = time.monotonic()
+        """Read by read, in one function: each that a delta passes through costs as much as to parse it."""
+        read1, take = self._body.read1, self._chunks.take
+        limit, most = self._timeouts.first_token, math.inf  # seconds: of a silence, of one wait
+        heard, spoke = self._asked, time.monotonic()  # when the provider said something that counts; when we did
+        left = heard + limit - spoke
         try:
-            for events in self._events():
+            while True:
+                if left <= 0:
+                    raise TimedOut(self._silence(limit))
+                data: bytes | None = None
                 chunks: list[bytes] = []
                 error: GatewayError | None = None
                 try:
-                    self.is_over = self._chunks.take(events, chunks)
+                    data = read1(left if left < most else most)
+                    self._done = take(data, chunks)
+                except TimeoutError:
+                    pass  # a silence
+                except OSError as failure:
+                    raise broken(failure) from failure
                 except GatewayError as caught:
                     error = caught  # after the chunks before it
-                if chunks and not self._begun:
-                    self._begins()
-                if chunks or (self._begun and time.monotonic() - spoke >= self._keep_alive):
+                if self._done:
+                    self._invocation.upstream_ends()  # what is still to come is here already
+                if chunks:
+                    if not self._begun:
+                        self._begins()
+                        limit, most = self._timeouts.idle, self._keep_alive
                     yield chunks
-                    spoke = time.monotonic()
+                    # Only now: how long a client takes to read is not the provider's silence.
+                    heard, left = (spoke := time.monotonic()), limit
+                else:
+                    if self._begun and time.monotonic() - spoke >= most:
+                        yield []
+                        spoke = time.monotonic()
+                    now = time.monotonic()
+                    heard = now if data and self._begun else heard  # a comment counts, but not as the first token
+                    left = heard + limit - now
                 if error:
                     raise error
-                if self.is_over:
+                if self._done or data == b"":
                     break
             if chunks := self._last():
                 yield chunks
             self._over = True
-        except UpstreamError as error:
-            error.silent = error.silent or time.monotonic() - self._heard >= self._timeouts.idle / 2
+        except UpstreamError as failed:
+            failed.silent = failed.silent or time.monotonic() - heard >= self._timeouts.idle / 2
             raise
         finally:
             self._invocation.upstream_ends()
-
-    def _events(self) -> Iterator[list[Event]]:
-        """What the provider says, read by read; none for a silence. Comments do not count as the first token."""
-        decoder, read1 = self._endpoint.translator.decoder(), self._body.read1
-        while True:
-            limit = self._timeouts.idle if self._begun else self._timeouts.first_token
-            left = self._heard + limit - time.monotonic()
-            if left <= 0:
-                raise TimedOut(self._silence(limit))
-            try:
-                data = read1(min(left, self._keep_alive) if self._begun else left)
-            except TimeoutError:
-                yield []
-                continue
-            except OSError as error:
-                raise broken(error) from error
-            if not data:
-                break
-            yield decoder.feed(data)
-            if self._begun:
-                self._heard = time.monotonic()  # only now: how long a client takes to read is not the provider's
-        yield decoder.close()
 
     def _silence(self, seconds: float) -> str:
         what = "nothing more" if self._begun else "no first token"
@@ -111,7 +117,7 @@ class Stream:
         """The chunks that only the end brings. Raises Garbled and Cut for an end that is none."""
         chunks: list[bytes] = []
         try:
-            chunks = self._chunks.end(done=self.is_over)
+            chunks = self._chunks.end(done=self._done)
         except Cut:
             if self._begun:
                 raise

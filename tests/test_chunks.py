@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.chunks import Chunks, chunks_of, stamped
+from app import chunks as reading
+from app.chunks import Chunks, stamped
 from app.config import Endpoint
 from app.dialects import JSON
+from app.dialects.openai import TRANSLATORS
 from app.errors import Cut, Garbled, Refused
-from app.sse import Event
+from app.sse import encode
 from app.telemetry import Invocation
 from tests.config.writing import endpoint, read
 from tests.upstream import chat_chunks
@@ -31,13 +37,13 @@ def claude(tmp_path: Path) -> Endpoint:
     return endpoint(tmp_path, f"{{anthropic_api_key: {KEY}}}", "anthropic")
 
 
-def event(said: Any, name: bytes | None = None) -> Event:
-    return Event(said if isinstance(said, bytes) else json.dumps(said).encode(), name)
+def wire(*said: Any) -> bytes:
+    return encode([one if isinstance(one, bytes) else json.dumps(one).encode() for one in said])
 
 
 def taken(chunks: Chunks, *said: Any) -> list[bytes]:
     made: list[bytes] = []
-    chunks.take([event(one) for one in said], made)
+    chunks.take(wire(*said), made)
     return made
 
 
@@ -45,7 +51,75 @@ def invocation() -> Invocation:
     return Invocation("r-1", None)
 
 
+def chunks_of(endpoint: Endpoint, payload: JSON, heard: Invocation) -> Chunks:
+    """With nothing added to what is made."""
+    return reading.chunks_of(endpoint, payload, heard, bytes)
+
+
 # --- verbatim
+
+
+def chunk(text: str, **more: Any) -> JSON:
+    return {"id": "c", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None, **more}]}
+
+
+CHUNK = st.one_of(
+    st.text(max_size=5).map(chunk),
+    st.sampled_from([chunk("a", logprobs={}), chunk("a", index=1), {"id": "d", "choices": []}]),
+)
+
+
+@given(st.lists(CHUNK, max_size=12), st.lists(st.integers(0, 1500), max_size=6), st.booleans())
+def test_events_pass_however_alike_they_are_and_wherever_they_are_cut(
+    said: list[JSON], cuts: list[int], is_ascii: bool
+) -> None:
+    written = [json.dumps(one, ensure_ascii=is_ascii).encode() for one in said]
+    text, made = b"".join(encode([one]) for one in written) + b"data: [DONE]\n\n", list[bytes]()
+    ends = sorted({*cuts, len(text)})
+    endpoint = cast("Endpoint", SimpleNamespace(translator=TRANSLATORS["llm/v1/chat"], asks_usage=True))
+    chunks = reading.chunks_of(endpoint, {}, invocation(), lambda data: data + b"!")
+    done = [chunks.take(text[begin:end], made) for begin, end in itertools.pairwise([0, *ends]) if text[begin:end]]
+    assert made == [one + b"!" for one in written]
+    assert done == [False] * (len(done) - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [(b'data: {"error": {"message": "no", "code": 429}}\n\n', 429), (b"event: error\ndata: no\n\n", 502)],
+)
+def test_among_many_that_are_alike_an_error_is_found(plain: Endpoint, last: bytes, status: int) -> None:
+    chunks, made = chunks_of(plain, {}, invocation()), list[bytes]()
+    for text in "abc":
+        chunks.take(wire(chunk(text)), made)
+    with pytest.raises(Refused) as caught:
+        chunks.take(wire(chunk("d")) + last, made)
+    assert caught.value.status == status
+    assert [json.loads(one) for one in made] == [chunk(text) for text in "abcd"]
+
+
+@pytest.mark.parametrize(
+    ("reads", "passed"),
+    [
+        ([b"data: [1,\n", b"data: %b\n\n"], False),  # two lines of one event
+        ([b": say %b\n\n"], False),
+        ([b"event:%b\n\n"], False),
+        ([b"data: %b\n:"], False),  # it has not ended
+        ([b"data: %b\n\n"], True),
+    ],
+)
+def test_what_only_holds_a_chunk_is_none(plain: Endpoint, reads: list[bytes], passed: bool) -> None:
+    chunks, made = chunks_of(plain, {}, invocation()), list[bytes]()
+    taken(chunks, chunk("a"), chunk("b"))
+    for data in reads:
+        chunks.take(data.replace(b"%b", json.dumps(chunk("c")).encode()), made)
+    assert bool(made) == passed
+
+
+def test_an_error_event_that_is_like_a_chunk_is_an_error(plain: Endpoint) -> None:
+    chunks = chunks_of(plain, {}, invocation())
+    taken(chunks, chunk("a"), chunk("b"))
+    with pytest.raises(Refused):
+        chunks.take(b"event: error\n" + wire(chunk("c")), [])
 
 
 def test_events_of_the_clients_own_dialect_pass_as_their_bytes(plain: Endpoint) -> None:
@@ -79,28 +153,34 @@ def test_what_is_no_json_object_is_dropped_and_counted(plain: Endpoint) -> None:
 def test_what_follows_the_end_of_a_stream_is_nothing(name: str, request: pytest.FixtureRequest) -> None:
     made: list[bytes] = []
     chunks = chunks_of(request.getfixturevalue(name), {}, invocation())
-    assert chunks.take([event(b"[DONE]"), event({"error": {"message": "late"}})], made)
+    assert chunks.take(wire(b"[DONE]", {"error": {"message": "late"}}), made)
     assert made == []
 
 
 def test_the_chunks_before_an_error_are_kept(plain: Endpoint) -> None:
     made: list[bytes] = []
     with pytest.raises(Refused):
-        chunks_of(plain, {}, invocation()).take([event({"choices": []}), event({"error": {"message": "no"}})], made)
+        chunks_of(plain, {}, invocation()).take(wire({"choices": []}, {"error": {"message": "no"}}), made)
     assert made == [b'{"choices": []}']
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        event({"error": {"message": f"no, {KEY}", "code": 429}}),
-        event({"message": f"no, {KEY}", "status_code": 429}, b"error"),
+        wire({"error": {"message": f"no, {KEY}", "code": 429}}),
+        b"event: error\n" + wire({"message": f"no, {KEY}", "status_code": 429}),
     ],
 )
-def test_an_error_under_200_is_one_without_the_key(plain: Endpoint, said: Event) -> None:
+def test_an_error_under_200_is_one_without_the_key(plain: Endpoint, said: bytes) -> None:
     with pytest.raises(Refused) as caught:
-        chunks_of(plain, {}, invocation()).take([said], [])
+        chunks_of(plain, {}, invocation()).take(said, [])
     assert (caught.value.status, caught.value.message) == (429, "no, [redacted]")
+
+
+def test_an_error_event_may_hold_plain_words(plain: Endpoint) -> None:
+    with pytest.raises(Refused) as caught:
+        chunks_of(plain, {}, invocation()).take(f"event: error\ndata: no, {KEY}\n\n".encode(), [])
+    assert (caught.value.status, caught.value.message) == (502, "no, [redacted]")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from app.api import errors, frames
 from app.api.asked import Asked
 from app.api.body import Said
 from app.api.lean import LeanResponse
+from app.chunks import Decorate
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
 from app.gateway import Reply, StreamReply
@@ -26,16 +27,16 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",  # nginx passes each event on as it comes
 }
 
-Decorate = Callable[[Endpoint, list[bytes]], list[bytes]]
-"""What a surface adds to JSON objects of an endpoint's, as bytes each."""
+Surface = Callable[[Endpoint], Decorate]
+"""What a family of URLs adds to an endpoint's answers."""
 
 
-def answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate: Decorate) -> Response:
+def answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, surface: Surface) -> Response:
     """Check a payload, count it, have it answered, and answer as the client asked: whole or in pieces."""
     in_flight = asked.weir.in_flight
     in_flight.take(asked.snapshot.max_in_flight)
     try:
-        response = _answer(asked, target, said, decorate)
+        response = _answer(asked, target, said, surface)
     except BaseException:
         in_flight.give()
         raise
@@ -43,7 +44,7 @@ def answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate: 
     return response
 
 
-def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate: Decorate) -> Response:
+def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, surface: Surface) -> Response:
     gateway, now, invocation = asked.weir.gateway, asked.snapshot, asked.invocation
     assert invocation is not None  # every view begins one
     session = asked.headers.get(now.session_header) or None  # an empty one is none: it is everybody's
@@ -54,10 +55,10 @@ def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate:
     invocation.stream = question.first.streams
     try:
         if invocation.stream:
-            stream = gateway.stream(question, invocation, now.keep_alive)
-            response = _in_pieces(stream, invocation, _frames(asked), decorate)
+            stream = gateway.stream(question, invocation, surface, now.keep_alive)
+            response = _in_pieces(stream, invocation, _frames(asked))
         else:
-            response = _whole(gateway.invoke(question, invocation), invocation, decorate)
+            response = _whole(gateway.invoke(question, invocation), invocation, surface)
     except GatewayError as error:
         error.headers = {**error.headers, **limit_headers}
         raise
@@ -66,8 +67,8 @@ def _answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, decorate:
     return response
 
 
-def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> LeanResponse:
-    (body,) = decorate(reply.endpoint, [reply.body])
+def _whole(reply: Reply, invocation: Invocation, surface: Surface) -> LeanResponse:
+    body = surface(reply.endpoint)(reply.body)
     response = LeanResponse([body], "application/json")
     response.tell({**reply.headers, "Content-Length": str(len(body)), "Server-Timing": invocation.server_timing()})
     invocation.status, invocation.bytes_out = 200, len(body)
@@ -75,22 +76,11 @@ def _whole(reply: Reply, invocation: Invocation, decorate: Decorate) -> LeanResp
     return response
 
 
-def _in_pieces(stream: StreamReply, invocation: Invocation, written: frames.Frames, decorate: Decorate) -> LeanResponse:
-    response = LeanResponse(_delivered(stream, written, decorate, invocation), written.content_type)
-    # Not in a generator's `finally`: one that was never begun, since its client had gone, has none.
-    response.call_on_close(lambda: _end(stream, invocation))
+def _in_pieces(stream: StreamReply, invocation: Invocation, written: frames.Frames) -> LeanResponse:
+    response = LeanResponse(Delivery(stream, written, invocation), written.content_type)
     response.tell({**stream.headers, **STREAM_HEADERS, "Server-Timing": invocation.server_timing()})
-    response.is_over = stream.is_over
     invocation.status = 200
     return response
-
-
-def _end(stream: StreamReply, invocation: Invocation) -> None:
-    stream.close()
-    is_cut = isinstance(sys.exc_info()[1], OSError)  # what was taken last may have met a client that had left
-    if (is_cut or not invocation.delivered) and invocation.error is None:
-        invocation.error = "client_left"
-    invocation.tell()
 
 
 def _frames(asked: Asked) -> frames.Frames:
@@ -100,24 +90,41 @@ def _frames(asked: Asked) -> frames.Frames:
     return frames.Array() if is_mlflow and "text/event-stream" not in headers.get("Accept", "") else frames.Events()
 
 
-def _delivered(
-    stream: StreamReply, written: frames.Frames, decorate: Decorate, invocation: Invocation
-) -> Iterator[bytes]:
-    """The body as it goes out. The status is out already: what fails now, a fault of ours too, is said at its end."""
-    failure: GatewayError | None = None
-    try:
-        for batch in stream:
-            if data := written.batch(decorate(stream.endpoint, batch)):
-                invocation.bytes_out += len(data)
-                yield data
-    except GatewayError as error:
-        failure = error
-    except Exception:
-        log.exception("a stream failed")
-        failure = errors.of_ours()
-    if failure:
-        invocation.fails(failure)
-    last = written.end(orjson.dumps({"error": failure.error}, default=str) if failure else None)
-    invocation.bytes_out += len(last)
-    yield last
-    invocation.delivered = True
+class Delivery:
+    """A stream's body as it goes out. The status is out already: what fails now, a fault of ours too, is its end."""
+
+    __slots__ = ("_invocation", "_stream", "_written", "is_over")
+
+    def __init__(self, stream: StreamReply, written: frames.Frames, invocation: Invocation) -> None:
+        self._stream, self._written, self._invocation = stream, written, invocation
+        self.is_over = False
+        """Whether the pieces that are still to come are here already: they may go out together."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        write, invocation = self._written.batch, self._invocation
+        failure: GatewayError | None = None
+        try:
+            for batch in self._stream:
+                self.is_over = invocation.upstream_ended > 0
+                if data := write(batch):
+                    invocation.bytes_out += len(data)
+                    yield data
+        except GatewayError as error:
+            failure = error
+        except Exception:
+            log.exception("a stream failed")
+            failure = errors.of_ours()
+        if failure:
+            invocation.fails(failure)
+        last = self._written.end(orjson.dumps({"error": failure.error}, default=str) if failure else None)
+        invocation.bytes_out += len(last)
+        yield last
+        invocation.delivered = True
+
+    def close(self) -> None:
+        """Nobody wants more. Not the generator's `finally`: one that was never begun, its client gone, has none."""
+        self._stream.close()
+        is_cut = isinstance(sys.exc_info()[1], OSError)  # what was taken last may have met a client that had left
+        if (is_cut or not self._invocation.delivered) and self._invocation.error is None:
+            self._invocation.error = "client_left"
+        self._invocation.tell()

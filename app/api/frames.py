@@ -26,13 +26,12 @@ class Events:
 
     content_type = "text/event-stream; charset=utf-8"
 
-    def batch(self, chunks: list[bytes]) -> bytes:
-        """See Frames."""
-        return sse.encode(*chunks) if chunks else sse.KEEP_ALIVE
+    batch = staticmethod(sse.encode)
+    """See Frames."""
 
     def end(self, error: bytes | None) -> bytes:
         """See Frames."""
-        return sse.DONE if error is None else sse.encode(error)
+        return sse.DONE if error is None else sse.encode([error])
 
 
 class Array:

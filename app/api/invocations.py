@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from app.api import answering, body
 from app.api.asked import asked
+from app.chunks import Decorate
 from app.config import Endpoint
 from app.errors import ModelNotPermitted, NotFound
 from app.schemas import CHAT
@@ -39,30 +40,25 @@ def invoke(name: str) -> Response:
     return answering.answer(one, target, said, naming_provider)
 
 
-def naming_provider(endpoint: Endpoint, answers: list[bytes]) -> list[bytes]:
+def naming_provider(endpoint: Endpoint) -> Decorate:
     """MLflow's answers to chat name their provider; one that does so itself is left as it is."""
-    if endpoint.type != CHAT:
-        return answers
-    end = _named(endpoint.provider.name)
-    return [
-        data[:-1] + end if data.endswith(_PLAIN_ENDS) and data.find(b'"provider"') < 0 else _naming(data, end)
-        for data in answers  # find: `in` takes twice as long, since it tries a number first
-    ]
+    return _naming(endpoint.provider.name) if endpoint.type == CHAT else bytes
 
 
-def _naming(data: bytes, end: bytes) -> bytes:
-    """The same for one that may name a provider, is empty, or that somebody has laid out."""
-    if b'"provider"' in data and "provider" in orjson.loads(data):
-        return data
-    kept = data.rstrip()[:-1].rstrip()
-    return kept + end[kept.lstrip() == b"{" :]  # without the comma where it is the first
+@cache
+def _naming(provider: str) -> Decorate:
+    end = b',"provider":%s}' % orjson.dumps(provider)
+
+    def named(data: bytes) -> bytes:
+        if data.endswith(_PLAIN_ENDS) and data.find(b'"provider"') < 0:  # `in` tries a number first: twice as long
+            return data[:-1] + end
+        if b'"provider"' in data and "provider" in orjson.loads(data):
+            return data
+        kept = data.rstrip()[:-1].rstrip()  # somebody has laid it out, or it is empty
+        return kept + end[kept.lstrip() == b"{" :]  # without the comma where it is the first
+
+    return named
 
 
 _PLAIN_ENDS = (b"}}", b"]}", b'"}', b"l}", b"e}", *(b"%d}" % digit for digit in range(10)))
 """How an object ends to which a key can be added at once: after a value and without white space."""
-
-
-@cache
-def _named(provider: str) -> bytes:
-    """How an object ends whose last key is the provider."""
-    return b',"provider":%s}' % orjson.dumps(provider)

@@ -83,9 +83,6 @@ class _Finder(MapAdapter):
 class LeanResponse(Response):
     """A 200 with a body in pieces. Werkzeug's own copies its headers, and looks at each of them twice."""
 
-    is_over: Callable[[], bool] | None = None
-    """Whether the pieces that are still to come are here already: they may go out together."""
-
     def __init__(self, pieces: Iterable[bytes], content_type: str) -> None:
         super().__init__(pieces, content_type=content_type)
         self._told: dict[str, tuple[str, str]] = {}
@@ -104,8 +101,8 @@ class _Pieces:
     """A body's, and what is to be done when nobody wants more of them."""
 
     def __init__(self, response: LeanResponse) -> None:
-        self._response = response
-        self.close, self.is_over = response.close, response.is_over
+        self.close, self.body = response.close, response.response
+        """`body`: where it has an `is_over`, that says whether the pieces still to come may go out together."""
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._response.response)  # type: ignore[arg-type]  # bytes: nothing of ours is text
+        return iter(self.body)  # type: ignore[arg-type]  # bytes: nothing of ours is text

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from app.api import answering, body
 from app.api.asked import asked
+from app.chunks import Decorate
 from app.config import Endpoint, Snapshot, TrafficRoute
 from app.errors import BadRequest, InvalidPayload, NotFound, Problem
 from app.schemas import CHAT, COMPLETIONS, EMBEDDINGS
@@ -69,5 +70,5 @@ def _model(target: Endpoint | TrafficRoute) -> dict[str, Any]:
     return {"id": target.name, "object": "model", "created": _STARTED, "owned_by": owner}
 
 
-def _as_they_are(endpoint: Endpoint, data: list[bytes]) -> list[bytes]:
-    return data
+def _as_they_are(endpoint: Endpoint) -> Decorate:
+    return bytes  # gives back bytes as they are

@@ -38,12 +38,12 @@ class Unfinished(Cut):
 
 
 class Decoder(Protocol):
-    """Bytes in whatever pieces they come -> events."""
+    """Bytes in whatever pieces they come -> events, each its data."""
 
-    def feed(self, data: bytes) -> list[sse.Event]:
+    def feed(self, data: bytes) -> list[bytes]:
         """The events that end in `data`. Raises Garbled."""
 
-    def close(self) -> list[sse.Event]:
+    def close(self) -> list[bytes]:
         """What stands there unended when the stream is over. Raises Cut, Garbled."""
 
 

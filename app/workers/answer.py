@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 _BODILESS = ("1", "204", "304")
@@ -19,12 +20,15 @@ _LENGTHLESS = {*_OURS, "content-length"}
 class Answer:
     """One answer to an HTTP/1.1 request. What cannot be sent raises OSError."""
 
+    __slots__ = ("_held", "_is_chunked", "_left", "_sock", "_write", "begun", "keeps")
+
     def __init__(self, sock: Any, *, keeps: bool) -> None:
         """`keeps` says whether the connection may be used again."""
         self._sock, self.keeps = sock, keeps
+        self._write = partial(os.write, sock.fileno())  # nearly always all goes at once: gevent is asked for the rest
         self._held = b""  # what goes out with the next piece: at first, the head
         self._left: int | None = None  # bytes of a body whose length is known
-        self._is_started = self._is_chunked = False
+        self._is_chunked = False
         self.begun = False
         """Whether something has been sent."""
 
@@ -44,18 +48,14 @@ class Answer:
         head = "\r\n".join(lines)
         if head.count("\n") >= len(lines) or head.count("\r") >= len(lines) or "\0" in head:
             raise ValueError("a header of the answer holds a line break or a null character")
-        self._held, self._is_started = f"{head}\r\n\r\n".encode("latin-1"), True
+        self._held = f"{head}\r\n\r\n".encode("latin-1")
         return self.write
 
-    def write(self, data: bytes, *, waits: bool = False) -> None:
+    def write(self, data: bytes, waits: bool = False) -> None:
         """Send a piece of the body; one that `waits` goes out with the next. An empty one is none."""
         if not data:
             return
-        if self._is_chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        elif self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
+        data = _size(len(data)) + data + b"\r\n" if self._is_chunked else self._of_known_length(data)
         if waits:
             self._held += data
         else:
@@ -65,19 +65,32 @@ class Answer:
         """The body is whole. One that is shorter than it was said to be ends the connection."""
         if self._is_chunked:
             self._send(b"0\r\n\r\n")
-        elif self._held or not self._is_started:
-            self._send(b"")
+        elif self._held or not self.begun:
+            self._send(self._of_known_length(b""))
         self.keeps = self.keeps and not self._left
 
-    def _send(self, data: bytes) -> None:
-        if not self._is_started:
+    def _of_known_length(self, data: bytes) -> bytes:
+        if self._left is None:
             raise RuntimeError("the application has not begun its answer")
-        self.begun = True
+        data = data[: self._left]
+        self._left -= len(data)
+        return data
+
+    def _send(self, data: bytes) -> None:
         if self._held:
-            data, self._held = self._held + data, b""
-        sent = self._sock.send(data)  # nearly always all of it, and sendall asks the system more before it begins
+            data, self._held, self.begun = self._held + data, b"", True
+        try:
+            sent = self._write(data)
+        except BlockingIOError:
+            sent = 0
         if sent < len(data):
             self._sock.sendall(memoryview(data)[sent:])
+
+
+@lru_cache(maxsize=4096)
+def _size(length: int) -> bytes:
+    """What a chunk begins with: RFC 9112, section 7.1."""
+    return b"%x\r\n" % length
 
 
 @lru_cache(maxsize=1)

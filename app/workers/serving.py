@@ -95,11 +95,18 @@ class Serving:
         return answer.keeps
 
 
+class _Untold:
+    """Of a body that does not say whether its end is here."""
+
+    is_over = False
+
+
 def _written(pieces: Iterable[bytes], answer: Answer) -> None:
-    is_over = getattr(pieces, "is_over", None)  # ours says so; see app/api/lean.py
+    body = getattr(pieces, "body", None)  # ours says when what is to come is here already: see app/api/lean.py
+    told: Any = body if hasattr(body, "is_over") else _Untold
     try:
         for piece in pieces:
-            answer.write(piece, waits=is_over is not None and is_over())
+            answer.write(piece, told.is_over)
         answer.end()
     finally:
         if hasattr(pieces, "close"):

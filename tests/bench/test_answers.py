@@ -17,7 +17,7 @@ def test_the_frames_of_bedrocks_stream_are_read_by_the_gateways_own_decoder():
     events = decoder.feed(answers.bedrock_stream())
     assert decoder.close() == []
     assert len(events) == answers.EVENTS
-    assert json.loads(events[-1].data)["metadata"]["usage"]["totalTokens"] == 110
+    assert json.loads(events[-1])["metadata"]["usage"]["totalTokens"] == 110
 
 
 def test_a_paced_stream_is_sent_in_as_many_pieces_as_it_has_deltas():

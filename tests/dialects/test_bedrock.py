@@ -34,7 +34,7 @@ def read(data: bytes, pieces: Iterator[int] | None = None) -> list[Any]:
         size = next(pieces) if pieces else len(data)
         found += decoder.feed(data[at : at + size])
         at += size
-    return [json.loads(item.data) for item in found + decoder.close()]
+    return [json.loads(item) for item in found + decoder.close()]
 
 
 def test_events_are_the_same_however_they_are_cut() -> None:

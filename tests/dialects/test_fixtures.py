@@ -39,8 +39,8 @@ def chunks(case: Case, pieces: Iterator[bytes]) -> list[Any]:
     next(stream)
     for events in (*map(decoder.feed, pieces), decoder.close()):
         for event in events:
-            if event.data != b"[DONE]":
-                made += stream.send(json.loads(event.data))
+            if event != b"[DONE]":
+                made += stream.send(json.loads(event))
     return [*made, *ended(stream)]
 
 

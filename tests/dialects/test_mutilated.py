@@ -78,7 +78,7 @@ def attempts(case: Case, value: Any, read: Callable[[Any], object]) -> None:
 
 def events_of(case: Case) -> list[Any]:
     decoder = case.translator.decoder()
-    return [json.loads(event.data) for event in decoder.feed(case.bytes) if event.data != b"[DONE]"]
+    return [json.loads(event) for event in decoder.feed(case.bytes) if event != b"[DONE]"]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.streams], ids=name)

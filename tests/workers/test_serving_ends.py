@@ -111,13 +111,14 @@ def test_a_body_is_closed_when_the_client_has_left() -> None:
 
 def test_pieces_that_are_here_already_go_out_together() -> None:
     class Told(Pieces):
-        over = False
+        is_over = False
 
-        def is_over(self) -> bool:
-            return self.over
+        @property
+        def body(self) -> Told:
+            return self
 
     def last() -> bytes:
-        pieces.over = True
+        pieces.is_over = True
         return b"b"
 
     pieces = Told(lambda: b"a", last, lambda: b"c")

@@ -15,7 +15,6 @@ import orjson
 from app.dialects import JSON
 from app.dialects.bedrock.refusal import status_of
 from app.errors import Cut, Garbled
-from app.sse import Event
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 """A frame longer than this is not one: the provider lies, and we do not keep what it sends."""
@@ -33,12 +32,12 @@ class Decoder:
         self._pending = bytearray()
         self._broken: Garbled | None = None
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> list[bytes]:
         """The events that end in `data`. Raises Garbled at the next call after the last event that could be read."""
         if self._broken:
             raise self._broken
         self._pending += data
-        events: list[Event] = []
+        events: list[bytes] = []
         try:
             while frame := self._frame():
                 events.append(self._event(frame))
@@ -48,7 +47,7 @@ class Decoder:
                 raise
         return events
 
-    def close(self) -> list[Event]:
+    def close(self) -> list[bytes]:
         """Nothing: a frame is whole or it is none. Raises Cut for one that is not, Garbled for what was held back."""
         if self._broken:
             raise self._broken
@@ -73,7 +72,7 @@ class Decoder:
         del self._pending[:size]
         return frame
 
-    def _event(self, frame: bytes) -> Event:
+    def _event(self, frame: bytes) -> bytes:
         try:
             self._frames.add_data(frame)
             message = next(self._frames)
@@ -82,20 +81,20 @@ class Decoder:
             raise Garbled(f"an event of the provider's stream cannot be read: {error!r}") from error
 
 
-def _event(headers: JSON, payload: bytes) -> Event:
+def _event(headers: JSON, payload: bytes) -> bytes:
     kind = headers[":message-type"]
     if kind == "event":
         name, said = headers[":event-type"], payload or b"{}"
         if not isinstance(orjson.loads(said), dict):
             raise TypeError("the payload should be a JSON object")
-        return Event(b"{" + orjson.dumps(name) + b":" + said + b"}", name.encode())
+        return b"{" + orjson.dumps(name) + b":" + said + b"}"
     if kind == "exception":
         return _error(headers[":exception-type"], orjson.loads(payload or b"{}"))
     return _error(headers[":error-code"], {"message": headers.get(":error-message")})
 
 
-def _error(name: str, said: JSON) -> Event:
+def _error(name: str, said: JSON) -> bytes:
     """An exception as an `error` object. A model's own status and words (originalStatusCode) stay in it."""
     words = said.get("message") or said.get("Message") or said.get("originalMessage") or name
     error = {**said, "type": name, "message": words, "status_code": status_of(name)}
-    return Event(orjson.dumps({"error": error}), b"error")
+    return orjson.dumps({"error": error})
