@@ -44,7 +44,7 @@ class Decoder:
         """The events that end in `data`. Raises Garbled for an event that never ends."""
         if not self.pieces and data[:6] == b"data: " and data[-2:] == b"\n\n" and data.find(b"\r") < 0:
             each = data[6:-2].split(b"\n\ndata: ")
-            if data.count(b"\n") == 2 * len(each) and len(data) <= MAX_EVENT_BYTES:
+            if b"".join(each).find(b"\n") < 0 and len(data) <= MAX_EVENT_BYTES:
                 self._begun = True
                 return each  # what nearly every stream looks like: one line of data, and nothing else
         if not self._begun:
@@ -96,10 +96,9 @@ def encode(events: Sequence[bytes]) -> bytes:
     """Events without names, as they go out; of none, a comment. They hold no CR: neither JSON nor a Decoder has any."""
     if not events:
         return KEEP_ALIVE
-    text = b"\n\ndata: ".join(events)
-    if text.find(b"\n") >= 0 and text.count(b"\n") > 2 * (len(events) - 1):  # one of them has lines of its own
-        text = b"\n\ndata: ".join([data.replace(b"\n", b"\ndata: ") for data in events])
-    return b"data: " + text + b"\n\n"
+    if b"".join(events).find(b"\n") >= 0:  # one of them has lines of its own
+        events = [data.replace(b"\n", b"\ndata: ") for data in events]
+    return b"data: " + b"\n\ndata: ".join(events) + b"\n\n"
 
 
 def _endless() -> Garbled:
