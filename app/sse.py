@@ -42,13 +42,10 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that end in `data`. Raises Garbled for an event that never ends."""
-        if not self.pieces and data[:6] == b"data: " and data[-2:] == b"\n\n" and data.find(b"\r") < 0:
-            each = data[6:-2].split(b"\n\ndata: ")
-            if b"".join(each).find(b"\n") < 0 and len(data) <= MAX_EVENT_BYTES:
-                self._begun = True
-                return each  # what nearly every stream looks like: one line of data, and nothing else
         if not self._begun:
             data = self._without_bom(data)
+        if not self.pieces and data[-2:] == b"\n\n" and data.find(b"\r") < 0:
+            return _events(data)
         if not _has_blank_line(self._tail, data):
             self._keep(data)
             return []
@@ -115,7 +112,11 @@ def _has_blank_line(before: bytes, data: bytes) -> bool:
 
 def _events(text: bytes) -> list[bytes]:
     """The events of whole lines that end with a blank one. Raises Garbled for one that is too long."""
-    if text[:7] == b"event: ":
+    if text[:6] == b"data: ":
+        each = text[6:-2].split(b"\n\ndata: ")
+        if b"".join(each).find(b"\n") < 0 and len(text) <= MAX_EVENT_BYTES:  # what nearly every stream looks like
+            return each
+    elif text[:7] == b"event: ":
         named = [block.partition(b"\ndata: ") for block in text[7:-2].split(b"\n\nevent: ")]
         if text.count(b"\n") == 3 * len(named) and len(text) <= MAX_EVENT_BYTES and all(data for _, _, data in named):
             return [_event(data, name) for name, _, data in named]  # Anthropic's: a name, and data of one line
