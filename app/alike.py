@@ -25,12 +25,12 @@ _MOST = 32
 class Alike:
     """The last event that was learned."""
 
-    __slots__ = ("_between", "_end", "_head", "_learned", "_length", "_tail")
+    __slots__ = ("_between", "_end", "_head", "_learned", "_tail")
 
     def __init__(self) -> None:
         self._head = self._tail = self._end = b""
         self._between: list[bytes] = []  # what stands between the texts, where there are several
-        self._length = self._learned = 0
+        self._learned = 0
 
     def learn(self, data: bytes, made: bytes) -> None:
         """Remember an event of one line that was parsed, in which only what its texts say may be another.
@@ -49,12 +49,13 @@ class Alike:
                 begun = end
         if parts and made[:begun] == data[:begun]:
             self._head, *self._between = parts
-            self._length, self._tail, self._end = len(parts[0]), data[begun:], made[begun:]
+            self._tail, self._end = data[begun:], made[begun:]
 
     def made(self, data: bytes) -> bytes:
         """What is made of an event that is the same but for its texts, and so is one line, too; b"" for another."""
-        at = self._length
-        if not at or data[:at] != self._head:
+        head = self._head
+        at = len(head)
+        if not at or data[:at] != head:
             return b""
         for literal in self._between:
             begun = _text_at(data, at).end()  # type: ignore[union-attr]

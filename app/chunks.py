@@ -19,9 +19,10 @@ from app.telemetry import Invocation
 _DONE = b"[DONE]"
 """The data of the event after which nothing comes (OpenAI, "Streaming")."""
 
-
 Decorate = Callable[[bytes], bytes]
-"""What a surface adds to a JSON object, whatever its texts say: at its end."""
+"""What is added to a JSON object, whatever its texts say: at its end."""
+Surface = Callable[[Endpoint], Decorate]
+"""What a family of URLs adds to an endpoint's answers."""
 
 
 class Chunks(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import orjson
 
 from app import images
 from app.call import Call
-from app.chunks import Decorate, stamped
+from app.chunks import Surface, stamped
 from app.config import Endpoint
 from app.dialects import JSON, vectors
 from app.errors import Garbled, GatewayError, Refused, TimedOut
@@ -59,11 +59,9 @@ class Gateway:
         """One whole answer. Raises GatewayError."""
         return self._pursuit(question, invocation).begin(partial(self._answer, invocation))
 
-    def stream(
-        self, question: Question, invocation: Invocation, decorate: Callable[[Endpoint], Decorate], keep_alive: float
-    ) -> StreamReply:
+    def stream(self, question: Question, invocation: Invocation, surface: Surface, keep_alive: float) -> StreamReply:
         """An answer in pieces, begun: its first event is here. Raises GatewayError where there will be none."""
-        ask = partial(self._open, invocation, decorate, keep_alive)
+        ask = partial(self._open, invocation, surface, keep_alive)
         return StreamReply(self._pursuit(question, invocation), ask, keep_alive)
 
     def close(self) -> None:
@@ -121,7 +119,7 @@ class Gateway:
     def _open(
         self,
         invocation: Invocation,
-        decorate: Callable[[Endpoint], Decorate],
+        surface: Surface,
         keep_alive: float,
         request: Request,
         attempt: Attempt,
@@ -137,7 +135,7 @@ class Gateway:
             response.raw.close()
             raise
         body: Any = response.raw  # a Body, whatever requests' types say
-        stream = Stream(request, body, invocation, decorate(request.endpoint), keep_alive, asked)
+        stream = Stream(request, body, invocation, surface(request.endpoint), keep_alive, asked)
         try:
             stream.headers = {**passed_on(response.headers), **_told(request, invocation)}
             stream.begin()

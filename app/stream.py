@@ -26,7 +26,7 @@ class Stream:
 
     # Slots here and in what else each delta passes through: memory that is not near by is what a delta costs most.
     __slots__ = (
-        "_asked", "_begun", "_body", "_chunks", "_done", "_endpoint", "_first", "_invocation", "_keep_alive", "_over",
+        "_begun", "_body", "_chunks", "_done", "_endpoint", "_first", "_invocation", "_keep_alive", "_over",
         "_rest", "_timeouts", "headers",
     )  # fmt: skip
 
@@ -39,10 +39,9 @@ class Stream:
         self._chunks = chunks_of(request.endpoint, request.payload, invocation, decorate)
         self.headers: Mapping[str, str] = {}
         """The provider's headers that the client may see."""
-        self._asked = asked
         self._begun = self._done = self._over = False
         self._first: list[bytes] = []
-        self._rest = self._batches()
+        self._rest = self._batches(asked)
 
     def begin(self) -> None:
         """Wait for the first event. Raises UpstreamError where there will be none."""
@@ -58,11 +57,11 @@ class Stream:
             self._drain()
         self._body.close()
 
-    def _batches(self) -> Generator[list[bytes], None, None]:
+    def _batches(self, asked: float) -> Generator[list[bytes], None, None]:
         """Read by read, in one function: each that a delta passes through costs as much as to parse it."""
         read1, take = self._body.read1, self._chunks.take
         limit, most = self._timeouts.first_token, math.inf  # seconds: of a silence, of one wait
-        heard, spoke = self._asked, time.monotonic()  # when the provider said something that counts; when we did
+        heard, spoke = asked, time.monotonic()  # when the provider said something that counts; when we did
         left = heard + limit - spoke
         try:
             while True:

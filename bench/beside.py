@@ -17,13 +17,14 @@ from tempfile import TemporaryDirectory
 from bench import questions, subjects, upstream
 from bench.arrivals import Arrivals, steady
 from bench.paced import PACES
-from bench.processes import BenchError, cpu_seconds
+from bench.processes import BenchError
+from bench.rows import cpu
 from bench.subjects import Request, Running
 from bench.upstream import ROOT
 
 STREAMS = 300
 """Of each, in a run."""
-APART_SECONDS = 0.0252
+APART_SECONDS = PACES["paced"].seconds / 50
 """Between two of the same checkout's: 50 of each are open at a time, 100 in all."""
 PATIENCE_SECONDS = 60.0
 
@@ -57,11 +58,11 @@ def _started(checkouts: Sequence[Path]) -> Iterator[list[Running]]:
 
 def _run(both: Sequence[Running], loads: ProcessPoolExecutor) -> list[float]:
     """CPU seconds per stream, of each."""
-    before = [_cpu(running) for running in both]
+    before = [cpu(running) for running in both]
     asked = [running.request("paced", questions.STREAMED) for running in both]
     if not all(loads.map(_load, asked, (0, APART_SECONDS / 2))):
         raise BenchError("a stream was lost")
-    return [(_cpu(running) - used) / STREAMS for running, used in zip(both, before, strict=True)]
+    return [(cpu(running) - used) / STREAMS for running, used in zip(both, before, strict=True)]
 
 
 def _load(request: Request, late: float) -> bool:
@@ -69,11 +70,6 @@ def _load(request: Request, late: float) -> bool:
     moments = [moment + late for moment in steady(STREAMS, APART_SECONDS)]
     answers = Arrivals(request, PACES["paced"].deltas).run(moments, PATIENCE_SECONDS, lambda: None)
     return all(answer.whole for answer in answers)
-
-
-def _cpu(running: Running) -> float:
-    assert running.process is not None
-    return cpu_seconds(running.process.pid)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,9 @@ class Closed(Row):
         """See Row."""
         events = 0 if running.subject.name == "empty view" else self.events
         check(running, self._request(running), events)
-        before = _cpu(running)
+        before = cpu(running)
         warm = load.run(self._request(running), _WARM_UP_CONNECTIONS, _WARM_UP_SECONDS, setting.directory)
-        cost = (_cpu(running) - before) / max(1, warm.requests)
+        cost = (cpu(running) - before) / max(1, warm.requests)
         # What a server has begun when the loop ends is work that nobody counts: at most one request in 50 that its
         # workers could answer.
         most = WORKERS * setting.seconds / max(cost, 1e-6)
@@ -82,10 +82,10 @@ class Closed(Row):
 
     def sample(self, running: Running, setting: Setting) -> Sample:
         """See Row."""
-        before = _cpu(running)
+        before = cpu(running)
         connections = running.connections[self.name]
         done = load.run(self._request(running), connections, setting.seconds, setting.directory)
-        used = _cpu(running) - before
+        used = cpu(running) - before
         if done.wrong or not done.requests:
             raise BenchError(f"{running.subject.name}, {self.name}: {done.wrong} of {done.requests} answers were wrong")
         return {"cpu": used / done.requests, "rate": done.requests / done.seconds, "memory": _memory(running)}
@@ -110,10 +110,10 @@ class Streams(Row):
     def sample(self, running: Running, setting: Setting) -> Sample:
         """See Row."""
         at_most: list[float] = []
-        before = _cpu(running)
+        before = cpu(running)
         arrivals = Arrivals(self._request(running), PACES[self.endpoint].deltas)
         answers = arrivals.run(steady(self.count, self.apart), self.patience, lambda: at_most.append(_memory(running)))
-        used = _cpu(running) - before
+        used = cpu(running) - before
         return {"cpu": used / self.count, **self._lateness(answers), "memory": at_most[0]}
 
     def _lateness(self, answers: Sequence[Answer]) -> Sample:
@@ -158,7 +158,8 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)] if values else math.inf
 
 
-def _cpu(running: Running) -> float:
+def cpu(running: Running) -> float:
+    """CPU seconds of its processes so far; 0 for one that is not ours to watch."""
     return cpu_seconds(running.process.pid) if running.process else 0.0
 
 

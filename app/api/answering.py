@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import orjson
 from flask import Response
@@ -14,7 +14,7 @@ from app.api import errors, frames
 from app.api.asked import Asked
 from app.api.body import Said
 from app.api.lean import LeanResponse
-from app.chunks import Decorate
+from app.chunks import Surface
 from app.config import Endpoint, TrafficRoute
 from app.errors import GatewayError
 from app.gateway import Reply, StreamReply
@@ -26,9 +26,6 @@ STREAM_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",  # nginx passes each event on as it comes
 }
-
-Surface = Callable[[Endpoint], Decorate]
-"""What a family of URLs adds to an endpoint's answers."""
 
 
 def answer(asked: Asked, target: Endpoint | TrafficRoute, said: Said, surface: Surface) -> Response:

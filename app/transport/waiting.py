@@ -158,9 +158,8 @@ class Alarms:
         now, waits = time.monotonic(), [one for one in self.watched if one.sleeper is not None]
         self.soon = now + LONG_SECONDS + 1 / _TICKS
         for one in waits:
-            if (
-                one.until <= now and (sleeper := one.sleeper) is not None
-            ):  # it may have been woken by what one before it did
+            sleeper = one.sleeper  # None: what one before it did has woken it
+            if sleeper is not None and one.until <= now:
                 self._wake(sleeper)
         if not waits:
             self._timer.stop()

@@ -35,9 +35,8 @@ class LoopbackServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,)
-        )  # seconds: how often it looks whether it shall end
+        looks = 0.02  # seconds: how often it looks whether it shall end
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(looks,))
         self._thread.start()
 
     def reply(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
